@@ -1,0 +1,1 @@
+"""Raw LMS and HR data in: the contract, the readers, landing."""

@@ -1,0 +1,172 @@
+"""What is known of each delivery (its manifest), and which deliveries are in force.
+
+Manifests are JSON files ``deliveries/<feed>/<delivery_id>.json``; the index of deliveries in force
+is ``in_force/<feed>.parquet``. See ``orchestration.lake`` for the commit rule.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, Field
+
+from orchestration.feeds.contract import CONTRACT, Feed
+from orchestration.lake import PLACEHOLDER_DAY, Lake, quoted
+from orchestration.settings import FeedName
+
+IN_FORCE_SCHEMA = pa.schema(
+    [
+        ("delivery_id", pa.string()),
+        ("delivery_date", pa.date32()),
+        ("sequence", pa.int32()),
+        ("rows_accepted", pa.int64()),
+        ("rows_rejected", pa.int64()),
+        ("newest_on", pa.date32()),
+        ("content_hash", pa.string()),
+    ]
+)
+
+
+class DeliveredFile(BaseModel):
+    """One file of a delivery: its path under the landing folder, hash, size and data rows."""
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int | None = None
+
+
+class DeliveryManifest(BaseModel):
+    """Everything known of one delivery of one feed. Holds no row values.
+
+    ``rows_in = rows_accepted + rows_rejected`` always, unless ``contract_problem`` is set (then
+    nothing was accepted or rejected: the delivery as a whole is refused).
+    """
+
+    feed: FeedName
+    delivery_id: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}\.\d{3}$")
+    delivery_date: date
+    sequence: int = Field(ge=1, le=999)
+    files: list[DeliveredFile]
+    content_hash: str
+    rows_in: int = 0
+    rows_accepted: int = 0
+    rows_rejected: int = 0
+    rejected_by_reason: dict[str, int] = Field(default_factory=dict)
+    event_days: list[date] = Field(default_factory=list)
+    newest_on: date | None = None
+    profile: dict[str, Any] = Field(default_factory=dict)
+    contract_problem: str | None = None
+    verdict: Literal["staged", "promoted", "refused"] = "staged"
+    failed_expectations: list[str] = Field(default_factory=list)
+    warned_expectations: list[str] = Field(default_factory=list)
+    landed_at: datetime
+
+
+def delivery_id(delivery_date: date, sequence: int) -> str:
+    """``2026-10-31.001``: sorts in the order in which deliveries supersede one another."""
+    return f"{delivery_date.isoformat()}.{sequence:03d}"
+
+
+def save_manifest(lake: Lake, manifest: DeliveryManifest) -> None:
+    """Write or replace a delivery's manifest."""
+    lake.write_json(
+        manifest.model_dump(mode="json"),
+        "deliveries",
+        manifest.feed,
+        f"{manifest.delivery_id}.json",
+    )
+
+
+def manifests(
+    lake: Lake, feed: FeedName, first: date | None = None, last: date | None = None
+) -> list[DeliveryManifest]:
+    """The manifests of a feed whose delivery date lies in ``first``..``last``, in order."""
+    found = []
+    for file in lake.files("deliveries", feed, suffix=".json"):
+        day = date.fromisoformat(file.rsplit("/", 1)[1][:10])
+        if (first is None or day >= first) and (last is None or day <= last):
+            found.append(DeliveryManifest.model_validate(lake.read_json(file)))
+    return found
+
+
+def raw_partition(feed: Feed, day: str) -> str:
+    """Folder name of one partition of a feed's raw table."""
+    return f"{'event_day' if feed.name == 'activity' else 'delivery_date'}={day}"
+
+
+def raw_columns_sql(feed: Feed) -> str:
+    """The raw table's columns as typed NULLs: the schema of an empty file."""
+    typed = [f"CAST(NULL AS {c.sql_type}) AS {c.name}" for c in feed.columns]
+    return ", ".join([*typed, "CAST(NULL AS VARCHAR) AS delivery_id"])
+
+
+def initialise(lake: Lake) -> None:
+    """Lay the empty files that let every glob and every index be read from the first day on."""
+    with lake.connect() as connection:
+        for feed in CONTRACT.values():
+            placeholder = ("raw", feed.name, raw_partition(feed, PLACEHOLDER_DAY))
+            if not lake.exists(*placeholder, "placeholder.parquet"):
+                lake.write_parquet(
+                    connection,
+                    f"SELECT {raw_columns_sql(feed)} WHERE false",
+                    *placeholder,
+                    "placeholder.parquet",
+                )
+            if feed.kind == "snapshot" and not lake.exists(
+                "versions", f"{feed.name}.parquet"
+            ):
+                typed = ", ".join(
+                    f"CAST(NULL AS {c.sql_type}) AS {c.name}" for c in feed.columns
+                )
+                lake.write_parquet(
+                    connection,
+                    f"SELECT {typed}, CAST(NULL AS DATE) AS valid_from, "
+                    "CAST(NULL AS DATE) AS valid_to WHERE false",
+                    "versions",
+                    f"{feed.name}.parquet",
+                )
+            if not lake.exists("in_force", f"{feed.name}.parquet"):
+                _write_in_force(lake, feed.name, [])
+
+
+def in_force(lake: Lake, feed: FeedName) -> list[dict[str, Any]]:
+    """The deliveries in force of a feed, oldest first: the rows of the index."""
+    if not lake.exists("in_force", f"{feed}.parquet"):
+        return []
+    with lake.connect() as connection:
+        relation = connection.sql(
+            f"SELECT * FROM read_parquet({quoted(lake.path('in_force', f'{feed}.parquet'))}) "
+            "ORDER BY delivery_id"
+        )
+        names = relation.columns
+        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+
+
+def rewrite_in_force(lake: Lake, feed: FeedName) -> list[DeliveryManifest]:
+    """Put in force, for each date, the promoted delivery of the highest sequence; returns them.
+
+    This is the commit of publication: before it, promoted files are invisible; after it, visible.
+    """
+    chosen: dict[date, DeliveryManifest] = {}
+    for manifest in manifests(lake, feed):
+        if manifest.verdict == "promoted":
+            held = chosen.get(manifest.delivery_date)
+            if held is None or held.sequence < manifest.sequence:
+                chosen[manifest.delivery_date] = manifest
+    rows = [chosen[day] for day in sorted(chosen)]
+    _write_in_force(lake, feed, rows)
+    return rows
+
+
+def _write_in_force(lake: Lake, feed: FeedName, rows: list[DeliveryManifest]) -> None:
+    table = pa.Table.from_pylist(
+        [{name: getattr(row, name) for name in IN_FORCE_SCHEMA.names} for row in rows],
+        schema=IN_FORCE_SCHEMA,
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    lake.write_bytes(sink.getvalue().to_pybytes(), "in_force", f"{feed}.parquet")

@@ -1,0 +1,37 @@
+"""The one error a user of the system is meant to read: what is wrong, where, and the remedy."""
+
+from __future__ import annotations
+
+
+class Problem(Exception):
+    """A fault of input, settings or state that a person can mend.
+
+    Args:
+        message: what is wrong, one sentence.
+        file: the file (path or URL) it was found in.
+        column: the column concerned.
+        row: the 1-based data row in that file (the header is not counted).
+        remedy: what to do about it, one sentence.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        column: str | None = None,
+        row: int | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.message = message
+        self.file = file
+        self.column = column
+        self.row = row
+        self.remedy = remedy
+        place = ", ".join(
+            f"{name} {value}"
+            for name, value in (("file", file), ("column", column), ("row", row))
+            if value is not None
+        )
+        text = f"{place}: {message}" if place else message
+        super().__init__(f"{text} Remedy: {remedy}" if remedy else text)

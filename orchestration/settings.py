@@ -1,0 +1,319 @@
+"""Every setting of the system, from one TOML file and the environment, validated at load.
+
+The file is named by ``ADOPTION_SETTINGS``; else ``adoption.toml`` in the project folder; else the
+sample organisation's. Secrets (mail passwords, API keys) come from the environment only and are
+refused in the file.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import holidays
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestration.problems import Problem
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SETTINGS_VARIABLE = "ADOPTION_SETTINGS"
+SAMPLE_SETTINGS = PROJECT_ROOT / "orchestration" / "sample" / "organisation.toml"
+
+FeedName = Literal[
+    "people",
+    "org_units",
+    "courses",
+    "enrolments",
+    "activity",
+    "assessments",
+    "certifications",
+    "leader_actions",
+    "business_outcomes",
+    "initiatives",
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OrganisationSettings(_Strict):
+    """Who is reviewed and by which clock and calendar."""
+
+    name: str = Field(min_length=1, max_length=80)
+    time_zone: str = "UTC"
+    country: str = Field(default="GB", description="ISO 3166 code, for public holidays")
+    subdivision: str | None = None
+    currency: str = Field(default="GBP", pattern="^[A-Z]{3}$")
+    privacy_threshold: int = Field(default=5, ge=1)
+    history_from: date = Field(
+        default=date(2024, 1, 1),
+        description="first day that partitions and reports exist for",
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(
+                f"{value!r} is not an IANA time zone such as 'Europe/London'"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _known_country(self) -> OrganisationSettings:
+        try:
+            holidays.country_holidays(self.country, subdiv=self.subdivision)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"no public holidays known for {self.country!r} {self.subdivision or ''}"
+            ) from error
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The reporting time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+class PathSettings(_Strict):
+    """Where things lie. Relative paths are taken from the project folder."""
+
+    home: Path = Path("var")
+    landing: Path | None = None
+    lake: str | None = Field(
+        default=None, description="any fsspec URL; default <home>/lake"
+    )
+    charter: Path | None = Field(
+        default=None,
+        description="folder of seed CSVs that replace the shipped charter's",
+    )
+    state: str | None = Field(
+        default=None,
+        description="SQLAlchemy URL of the state database; default SQLite in home",
+    )
+
+
+class DuckDBSettings(_Strict):
+    """Limits of the engine."""
+
+    memory_limit: str = "6GB"
+    threads: int = Field(default=2, ge=1)
+    lock_timeout_seconds: float = Field(default=600, ge=0)
+
+
+class ReviewSettings(_Strict):
+    """When each ritual falls due, and what a stale feed does to it."""
+
+    weekly_weekday: Annotated[int, Field(ge=0, le=4)] = 0
+    monthly_working_day: Annotated[int, Field(ge=1, le=20)] = 5
+    quarterly_working_day: Annotated[int, Field(ge=1, le=30)] = 10
+    close_working_days_before: Annotated[int, Field(ge=0, le=10)] = 2
+    hour: Annotated[int, Field(ge=0, le=23)] = 7
+    on_stale: Literal["mark", "hold"] = "mark"
+
+
+class SmtpSettings(_Strict):
+    """An SMTP relay. The password is ``ADOPTION_SMTP_PASSWORD`` in the environment."""
+
+    host: str = "localhost"
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+
+
+class SendGridSettings(_Strict):
+    """SendGrid v3. The key is ``ADOPTION_SENDGRID_API_KEY`` in the environment."""
+
+    host: str = "https://api.eu.sendgrid.com"
+    category: str = "lms-adoption-review"
+
+
+class DeliverySettings(_Strict):
+    """Through which channel mail leaves, from whom, and to which domains only."""
+
+    channel: Literal["outbox", "smtp", "sendgrid"] = "outbox"
+    sender: str = "Adoption Review <adoption-review@example.org>"
+    allowed_domains: tuple[str, ...] = ()
+    timeout_seconds: float = Field(default=30, gt=0)
+    smtp: SmtpSettings = SmtpSettings()
+    sendgrid: SendGridSettings = SendGridSettings()
+
+
+class FeedSettings(_Strict):
+    """One feed: where its deliveries lie and how they become the contract's table.
+
+    ``files`` names each view and its path pattern under the landing folder; ``{date}`` (or
+    ``{date:%Y%m%d}``) stands for the delivery date and the optional ``{sequence}`` for the number
+    of a re-delivery. Give ``columns`` (contract column = source column) or ``select`` (one SELECT
+    over the views).
+    """
+
+    files: dict[str, str] = Field(min_length=1)
+    format: Literal["csv", "xlsx", "jsonl", "parquet"] = "csv"
+    delivery: Literal["snapshot", "changes", "events"] | None = None
+    delimiter: str = ","
+    quote: str = '"'
+    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
+    null_values: tuple[str, ...] = ("",)
+    sheet: str | None = None
+    date_format: str = "%Y-%m-%d"
+    timestamp_format: str | None = None
+    time_zone: str | None = Field(
+        default=None, description="of naive times; default UTC"
+    )
+    columns: dict[str, str] | None = None
+    select: str | None = None
+    reject: dict[str, str] = Field(
+        default_factory=dict,
+        description="reason = SQL condition that quarantines a row",
+    )
+    required: bool = True
+    owner: str = "programme lead"
+    deadline_days: int = Field(
+        default=3, ge=0, description="working days after period end"
+    )
+    max_quiet_days: int = Field(
+        default=7,
+        ge=0,
+        description="days the newest data may lie before a period's end",
+    )
+
+    @model_validator(mode="after")
+    def _one_mapping(self) -> FeedSettings:
+        if self.columns is not None and self.select is not None:
+            raise ValueError("give either `columns` or `select`, not both")
+        if self.columns is not None and len(self.files) > 1:
+            raise ValueError("several files need a `select` that says how they join")
+        for pattern in self.files.values():
+            if "{date" not in pattern:
+                raise ValueError(f"file pattern {pattern!r} has no {{date}}")
+            if pattern.startswith(("/", "~")) or ".." in Path(pattern).parts:
+                raise ValueError(f"file pattern {pattern!r} leaves the landing folder")
+        return self
+
+
+class LandingSettings(_Strict):
+    """Arrival of files."""
+
+    settle_seconds: float = Field(
+        default=10,
+        ge=0,
+        description="a file younger than this may still be being written",
+    )
+    max_field_characters: int = Field(default=4000, ge=100)
+
+
+class Secrets(BaseSettings):
+    """What must never stand in a file: read from ``ADOPTION_*`` environment variables only."""
+
+    model_config = SettingsConfigDict(env_prefix="ADOPTION_", extra="ignore")
+
+    smtp_password: SecretStr | None = None
+    sendgrid_api_key: SecretStr | None = None
+
+
+class Settings(_Strict):
+    """All settings of one organisation."""
+
+    organisation: OrganisationSettings
+    paths: PathSettings = PathSettings()
+    duckdb: DuckDBSettings = DuckDBSettings()
+    landing: LandingSettings = LandingSettings()
+    review: ReviewSettings = ReviewSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    feeds: dict[FeedName, FeedSettings] = Field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        """Absolute folder of everything the system writes."""
+        return _absolute(self.paths.home)
+
+    @property
+    def landing_folder(self) -> Path:
+        """Absolute folder that deliveries arrive in."""
+        return (
+            _absolute(self.paths.landing)
+            if self.paths.landing
+            else self.home / "landing"
+        )
+
+    @property
+    def lake_url(self) -> str:
+        """Root of the Parquet lake: an absolute local path or an fsspec URL."""
+        url = self.paths.lake
+        if url is None:
+            return str(self.home / "lake")
+        return url if "://" in url else str(_absolute(Path(url)))
+
+    @property
+    def warehouse_file(self) -> Path:
+        """The DuckDB file; it may be deleted and rebuilt at any time."""
+        return self.home / "warehouse" / "adoption.duckdb"
+
+    @property
+    def state_url(self) -> str:
+        """SQLAlchemy URL of the state that cannot be rebuilt (intents, editions, ledger)."""
+        return self.paths.state or f"sqlite:///{self.home / 'state' / 'state.sqlite'}"
+
+    @property
+    def charter_overlay(self) -> Path | None:
+        """Folder of seeds that replace shipped ones, where set."""
+        return _absolute(self.paths.charter) if self.paths.charter else None
+
+
+def _absolute(path: Path) -> Path:
+    return path if path.is_absolute() else (PROJECT_ROOT / path).resolve()
+
+
+def settings_file() -> Path:
+    """The settings file in force (see the module's description)."""
+    named = os.environ.get(SETTINGS_VARIABLE)
+    if named:
+        return _absolute(Path(named))
+    own = PROJECT_ROOT / "adoption.toml"
+    return own if own.exists() else SAMPLE_SETTINGS
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read and validate the settings file.
+
+    Raises:
+        Problem: the file is missing, is not TOML, or a setting is wrong; names the setting.
+    """
+    file = path or settings_file()
+    try:
+        raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise Problem(
+            "the settings file does not exist.",
+            file=str(file),
+            remedy=f"create it or set {SETTINGS_VARIABLE} to the right path.",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Problem(f"not readable as TOML: {error}.", file=str(file)) from error
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"[{'.'.join(str(part) for part in fault['loc'])}] {fault['msg']}"
+            for fault in error.errors(include_input=False)
+        )
+        raise Problem(
+            f"settings are not valid: {faults}.",
+            file=str(file),
+            remedy="correct the settings named; orchestration/settings.py lists them all.",
+        ) from error
