@@ -1,0 +1,1 @@
+"""From published KPI marts to one typed scorecard: signals, marks, decisions."""
