@@ -35,9 +35,7 @@ class Lake:
         self._fs, self._root = fsspec.core.url_to_fs(url)
         self._engine = engine or DuckDBSettings()
         self.is_local = "file" in (
-            self._fs.protocol
-            if isinstance(self._fs.protocol, tuple)
-            else (self._fs.protocol,)
+            self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,)
         )
         self.root = self._root if self.is_local else url.rstrip("/")
 
@@ -59,9 +57,13 @@ class Lake:
             }
         )
         connection.execute("SET TimeZone = 'UTC'")
+        self.attach(connection)
+        return connection
+
+    def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let a connection read and write this lake's paths (needed where it is not local)."""
         if not self.is_local:
             connection.register_filesystem(self._fs)
-        return connection
 
     def make_folder(self, *parts: str) -> None:
         """Create a folder and its parents; does nothing on object stores without folders."""
@@ -77,9 +79,7 @@ class Lake:
         if not self._fs.exists(folder):
             return []
         found: Iterable[str] = self._fs.find(folder)
-        return sorted(
-            posixpath.relpath(f, self._root) for f in found if f.endswith(suffix)
-        )
+        return sorted(posixpath.relpath(f, self._root) for f in found if f.endswith(suffix))
 
     def read_json(self, *parts: str) -> Any:
         """Parse one JSON file."""
@@ -108,23 +108,15 @@ class Lake:
             os.fsync(handle.fileno())
         os.replace(aside, target)
 
-    def write_parquet(
-        self, connection: duckdb.DuckDBPyConnection, query: str, *parts: str
-    ) -> None:
+    def write_parquet(self, connection: duckdb.DuckDBPyConnection, query: str, *parts: str) -> None:
         """Write the result of ``query`` to one Parquet file, whole or not at all.
 
         The query decides the order of rows; give it an ORDER BY where bytes must repeat.
         """
         target = self._at(*parts)
         self._fs.makedirs(posixpath.dirname(target), exist_ok=True)
-        name = (
-            f"{self.path(*parts)}.{uuid.uuid4().hex}.tmp"
-            if self.is_local
-            else self.path(*parts)
-        )
-        connection.execute(
-            f"COPY ({query}) TO {quoted(name)} (FORMAT parquet, COMPRESSION zstd)"
-        )
+        name = f"{self.path(*parts)}.{uuid.uuid4().hex}.tmp" if self.is_local else self.path(*parts)
+        connection.execute(f"COPY ({query}) TO {quoted(name)} (FORMAT parquet, COMPRESSION zstd)")
         if self.is_local:
             with open(name, "rb") as handle:
                 os.fsync(handle.fileno())

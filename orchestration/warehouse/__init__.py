@@ -1,0 +1,1 @@
+"""dbt on DuckDB: folding, models, tests, and the publication of tested figures."""

@@ -1,0 +1,176 @@
+"""Tested figures, published to the lake: the only thing that pages are made from.
+
+``published/<grain>/<period_id>/<build_id>/<model>.parquet`` holds one model's rows of one period;
+``published/index__<grain>.parquet`` names the build in force of each period and is the commit
+point: a build that fails its tests, or a process that dies half-way, leaves the last good one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestration.lake import Lake, identifier, quoted
+from orchestration.periods import Grain, Period
+
+_INDEX = pa.schema(
+    [("period_id", pa.string()), ("period_start", pa.date32()), ("build_id", pa.string())]
+)
+_AMOUNT = "DECIMAL(18,4)"
+HISTORY_COLUMNS: dict[str, dict[str, str]] = {
+    "kpi_values": {
+        "period_start": "DATE",
+        "period_end": "DATE",
+        "kpi_id": "VARCHAR",
+        "org_unit_id": "VARCHAR",
+        "employment_line": "VARCHAR",
+        "numerator": _AMOUNT,
+        "denominator": _AMOUNT,
+        "value": _AMOUNT,
+        "lower": _AMOUNT,
+        "upper": _AMOUNT,
+        "target": _AMOUNT,
+        "people": "BIGINT",
+        "no_data_reason": "VARCHAR",
+        "build_id": "VARCHAR",
+    },
+    "kpi_signals": {
+        "period_start": "DATE",
+        "kpi_id": "VARCHAR",
+        "org_unit_id": "VARCHAR",
+        "employment_line": "VARCHAR",
+        "basis": "VARCHAR",
+        "points": "BIGINT",
+        "charted_value": _AMOUNT,
+        "mean": _AMOUNT,
+        "lower_limit": _AMOUNT,
+        "upper_limit": _AMOUNT,
+        "variation": "VARCHAR",
+        "assurance": "VARCHAR",
+        "rules": "VARCHAR",
+        "rebased_on": "DATE",
+        "build_id": "VARCHAR",
+    },
+}
+
+
+def initialise_published(lake: Lake) -> None:
+    """Lay the empty files that models read as history before anything was published."""
+    with lake.connect() as connection:
+        for grain in Grain:
+            for model, columns in HISTORY_COLUMNS.items():
+                place = ("published", grain, "none", "none", f"{model}__{grain}.parquet")
+                if not lake.exists(*place):
+                    typed = ", ".join(f"CAST(NULL AS {t}) AS {c}" for c, t in columns.items())
+                    lake.write_parquet(connection, f"SELECT {typed} WHERE false", *place)
+            if not lake.exists("published", f"index__{grain}.parquet"):
+                _write_index(lake, grain, {})
+
+
+def published_builds(lake: Lake, grain: Grain) -> dict[str, str]:
+    """The build in force of each published period: period id -> build id, in order."""
+    if not lake.exists("published", f"index__{grain}.parquet"):
+        return {}
+    with lake.connect() as connection:
+        index = quoted(lake.path("published", f"index__{grain}.parquet"))
+        rows = connection.execute(
+            f"SELECT period_id, build_id FROM read_parquet({index}) ORDER BY period_start"
+        ).fetchall()
+    return dict(rows)
+
+
+def publish(
+    lake: Lake,
+    warehouse: duckdb.DuckDBPyConnection,
+    grain: Grain,
+    builds: Sequence[tuple[Period, str]],
+    models: Sequence[str],
+) -> dict[str, int]:
+    """Copy the tested rows of each period from the warehouse and put them in force together.
+
+    Args:
+        builds: each period with the id of the build it now gets.
+        models: tables of the warehouse with a ``period_start`` column.
+
+    Returns:
+        Rows published of each model.
+    """
+    rows: dict[str, int] = {}
+    lake.attach(warehouse)
+    for model in models:
+        table = f"main.{identifier(model)}"
+        order = _key_order(warehouse, model)
+        for period, build_id in builds:
+            lake.write_parquet(
+                warehouse,
+                f"SELECT *, CAST({quoted(build_id)} AS VARCHAR) AS build_id FROM {table} "
+                f"WHERE period_start = DATE '{period.start}' ORDER BY {order}",
+                "published",
+                grain,
+                period.id,
+                build_id,
+                f"{model}.parquet",
+            )
+        starts = ", ".join(f"DATE '{period.start}'" for period, _ in builds)
+        counted = warehouse.execute(
+            f"SELECT count(*) FROM {table} WHERE period_start IN ({starts})"
+        ).fetchone()
+        rows[model] = int(counted[0]) if counted else 0
+    index = published_builds(lake, grain)
+    superseded = {
+        period.id: index[period.id]
+        for period, build_id in builds
+        if index.get(period.id, build_id) != build_id
+    }
+    index.update({period.id: build_id for period, build_id in builds})
+    _write_index(lake, grain, index)
+    for period_id, build_id in superseded.items():
+        lake.remove("published", grain, period_id, build_id)
+    return rows
+
+
+def _key_order(warehouse: duckdb.DuckDBPyConnection, model: str) -> str:
+    """All columns, so that the same rows always give the same bytes."""
+    columns = warehouse.execute(f"DESCRIBE main.{identifier(model)}").fetchall()
+    return ", ".join(identifier(str(column[0])) for column in columns)
+
+
+def _write_index(lake: Lake, grain: Grain, builds: dict[str, str]) -> None:
+    rows = [
+        {"period_id": period_id, "period_start": Period.parse(period_id).start, "build_id": build}
+        for period_id, build in sorted(builds.items())
+    ]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows, schema=_INDEX), sink)
+    lake.write_bytes(sink.getvalue().to_pybytes(), "published", f"index__{grain}.parquet")
+
+
+def read_published(
+    lake: Lake, grain: Grain, model: str, *, period_ids: Collection[str] | None = None
+) -> list[dict[str, Any]]:
+    """The rows of one published model, of the builds in force.
+
+    Args:
+        model: the model's full name, such as ``kpi_values__month``.
+        period_ids: only these periods; all when None. Periods not published give no rows.
+    """
+    files = [
+        lake.path("published", grain, period_id, build_id, f"{model}.parquet")
+        for period_id, build_id in published_builds(lake, grain).items()
+        if (period_ids is None or period_id in period_ids)
+        and lake.exists("published", grain, period_id, build_id, f"{model}.parquet")
+    ]
+    if not files:
+        return []
+    with lake.connect() as connection:
+        listed = ", ".join(quoted(file) for file in files)
+        relation = connection.sql(
+            f"SELECT * EXCLUDE (build_id) FROM read_parquet([{listed}], union_by_name = true) "
+            "ORDER BY ALL"
+        )
+        names = relation.columns
+        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
