@@ -1,0 +1,63 @@
+# The habits of this project. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+DEVELOPMENT := $(VENV)/.development-installed
+
+export DO_NOT_TRACK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export GX_ANALYTICS_ENABLED := false
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run ui test lint format lock dry-run clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: $(RUNTIME) ## The main job: sample files -> monthly executive review in the outbox
+	@$(BIN)/python -m orchestration run
+
+ui: $(RUNTIME) ## The Dagster UI on http://127.0.0.1:3000 with those runs in it
+	@$(BIN)/python -m orchestration ui
+
+dry-run: $(RUNTIME) ## Who would get which review, without sending
+	@$(BIN)/python -m orchestration dry-run
+
+test: $(DEVELOPMENT) ## All tests
+	@$(BIN)/python -m pytest tests
+
+lint: $(DEVELOPMENT) ## ruff, mypy, import directions, SQL
+	@$(BIN)/ruff check orchestration tests
+	@$(BIN)/ruff format --check orchestration tests
+	@$(BIN)/mypy orchestration
+	@$(BIN)/lint-imports
+	@cd dbt_project && ../$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar .
+
+format: $(DEVELOPMENT) ## Format Python and SQL
+	@$(BIN)/ruff check --fix orchestration tests
+	@$(BIN)/ruff format orchestration tests
+
+lock: ## Resolve the lock files anew (needs uv)
+	uv pip compile pyproject.toml --universal --generate-hashes --no-strip-extras --no-emit-index-url \
+	  --no-emit-find-links -p 3.11 -q --custom-compile-command "make lock" -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-strip-extras \
+	  --no-emit-index-url --no-emit-find-links -p 3.11 -q --custom-compile-command "make lock" \
+	  -o requirements-dev.lock
+
+clean: ## Remove what runs have written (var/), keep the environment
+	rm -rf var
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): requirements.lock | $(VENV)/bin/python
+	@echo "Installing (once)..."
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.lock | $(VENV)/bin/python
+	@echo "Installing for development (once)..."
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@ $(RUNTIME)

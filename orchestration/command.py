@@ -1,0 +1,290 @@
+"""The command line: ``python -m orchestration run | ui | dry-run | ...``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
+from orchestration.problems import Problem
+from orchestration.settings import PROJECT_ROOT, SAMPLE_SETTINGS, Settings, load_settings
+from orchestration.settings import settings_file as settings_in_force
+
+if TYPE_CHECKING:
+    from dagster import AssetKey, DagsterInstance, Definitions
+
+
+def main() -> None:
+    """Entry point: problems are printed as one message, anything else is a defect."""
+    try:
+        cli(standalone_mode=False)
+    except Problem as problem:
+        click.secho(f"\n{problem}", fg="red", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+
+
+@click.group()
+def cli() -> None:
+    """LMS adoption review: from raw LMS and HR files to the executive review."""
+
+
+_STARTED = time.monotonic()
+
+
+@contextmanager
+def _step(text: str) -> Iterator[None]:
+    """Print a line with the time since the start, before and after a piece of work."""
+    click.echo(f"[{time.monotonic() - _STARTED:5.1f} s] {text} ...", nl=False)
+    try:
+        yield
+    except BaseException:
+        click.echo(" failed")
+        raise
+    click.echo(" done")
+
+
+def _today(settings: Settings) -> date:
+    return datetime.now(settings.organisation.zone).date()
+
+
+@cli.command()
+@click.option("--month", help="the month to review, as 2026-10; default the latest closed one")
+def run(month: str | None) -> None:
+    """Land what has arrived, review one month and deliver it, once."""
+    settings = load_settings()
+    period = Period.parse(month) if month else latest_closed(Grain.MONTH, _today(settings))
+    if period.grain is not Grain.MONTH:
+        raise Problem(f"{period.id} is not a month.", remedy="write it as 2026-10.")
+    click.echo(f"{settings.organisation.name}: monthly executive review of {period.label}")
+    if settings_in_force() == SAMPLE_SETTINGS:
+        with _step("Sample organisation: raw feed files into the landing folder"):
+            _write_sample(settings, period)
+    with _step("Loading the Dagster definitions"):
+        from orchestration.definitions import build_definitions
+        from orchestration.runs import project_instance
+
+        definitions = build_definitions(settings)
+    with project_instance(settings) as instance:
+        Review(settings, definitions, instance, period).run()
+
+
+def _write_sample(settings: Settings, period: Period) -> None:
+    from orchestration.sample.simulator import ensure_sample
+
+    ensure_sample(settings, period)
+
+
+class Review:
+    """One month's review as a sequence of Dagster runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        definitions: Definitions,
+        instance: DagsterInstance,
+        period: Period,
+    ) -> None:
+        self.settings = settings
+        self.definitions = definitions
+        self.instance = instance
+        self.period = period
+
+    def run(self) -> None:
+        """Ingest, close, publish; then print the figures and where the files lie."""
+        from orchestration.delivery.editions import open_intent
+        from orchestration.state import State
+
+        self._ingest()
+        state = State.open(self.settings)
+        ritual = Grain.MONTH.ritual
+        if self.period.id in state.settled_periods(ritual):
+            click.echo(
+                f"The review of {self.period.label} was delivered before: nothing is sent again."
+            )
+        else:
+            self._figures(Grain.QUARTER)
+            self._figures(Grain.MONTH)
+            self._draft()
+            open_intent(state, ritual, self.period.id, opened_by="person")
+            self._publish()
+        self._report()
+
+    def _ingest(self) -> None:
+        from orchestration.cadences import INGEST_JOB
+        from orchestration.feeds.landing import awaiting_dates
+        from orchestration.lake import Lake
+        from orchestration.runs import execute
+
+        dates = awaiting_dates(self.settings, Lake(self.settings.lake_url, self.settings.duckdb))
+        if not dates:
+            click.echo("Nothing new in the landing folder.")
+            return
+        with _step(f"Ingest: land, check and fold {len(dates)} delivery dates"):
+            execute(
+                self.settings,
+                self.definitions,
+                self.instance,
+                INGEST_JOB,
+                min(dates).isoformat(),
+                max(dates).isoformat(),
+            )
+
+    def _figures(self, grain: Grain) -> None:
+        """Close and build every period of the history that has no figures yet, in one run."""
+        from orchestration.cadences import close_job_name
+        from orchestration.runs import execute
+
+        last = (
+            self.period
+            if grain is Grain.MONTH
+            else latest_closed(
+                grain, self.period.end.replace(day=1).fromordinal(self.period.end.toordinal() + 1)
+            )
+        )
+        wanted = self._missing(grain, last)
+        if not wanted:
+            return
+        with _step(f"Close: {len(wanted)} {grain}s, {wanted[0].id} to {wanted[-1].id}"):
+            execute(
+                self.settings,
+                self.definitions,
+                self.instance,
+                close_job_name(grain),
+                partition_key(wanted[0]),
+                partition_key(wanted[-1]),
+                assets=self._keys(close_job_name(grain), {"quality", "warehouse"}),
+            )
+
+    def _missing(self, grain: Grain, last: Period) -> list[Period]:
+        """From the first period without figures (and with data) to ``last``; the newest is
+        rebuilt when raw data or code changed since."""
+        from orchestration.feeds.deliveries import in_force
+        from orchestration.lake import Lake
+        from orchestration.warehouse.build import figures_are_current
+        from orchestration.warehouse.published import published_builds
+
+        lake = Lake(self.settings.lake_url, self.settings.duckdb)
+        people = in_force(lake, "people")
+        if not people:
+            raise Problem(
+                "no delivery of people is in force, so no figure can stand.",
+                file=str(self.settings.landing_folder),
+                remedy="put the feeds' files there; see the settings for their names.",
+            )
+        built = published_builds(lake, grain)
+        first = Period.containing(grain, people[0]["delivery_date"])
+        start = max(first.shift(1).start, self.settings.organisation.history_from)
+        wanted = [
+            period
+            for period in periods_between(grain, start, last.end)
+            if period.id not in built
+            or (period == last and not figures_are_current(self.settings, lake, period))
+        ]
+        return list(periods_between(grain, wanted[0].start, last.end)) if wanted else []
+
+    def _keys(self, job: str, stages: set[str]) -> list[AssetKey]:
+        """The job's assets of some stages."""
+        layer = self.definitions.resolve_job_def(job).asset_layer
+        return [key for key in layer.selected_asset_keys if key.path[0] in stages]
+
+    def _draft(self) -> None:
+        from orchestration.cadences import close_job_name
+        from orchestration.runs import execute
+
+        job = close_job_name(Grain.MONTH)
+        key = partition_key(self.period)
+        with _step(f"Draft: scorecard, pack and email of {self.period.label}"):
+            execute(
+                self.settings,
+                self.definitions,
+                self.instance,
+                job,
+                key,
+                key,
+                assets=self._keys(job, {"scorecard", "review"}),
+            )
+
+    def _publish(self) -> None:
+        from orchestration.cadences import publish_job_name
+        from orchestration.runs import execute
+
+        key = partition_key(self.period)
+        with _step(f"Publish: seal and deliver through {self.settings.delivery.channel}"):
+            execute(
+                self.settings,
+                self.definitions,
+                self.instance,
+                publish_job_name(Grain.MONTH),
+                key,
+                key,
+            )
+
+    def _report(self) -> None:
+        from orchestration.scorecard.model import Scorecard
+        from orchestration.state import State
+
+        state = State.open(self.settings)
+        edition = state.latest_edition(Grain.MONTH.ritual, self.period.id)
+        if edition is None:
+            raise Problem(
+                f"no edition of {self.period.label} was sealed.",
+                remedy="open the run in the UI (make ui) to see why.",
+            )
+        folder = Path(edition.folder)
+        scorecard = Scorecard.model_validate_json((folder / "scorecard.json").read_bytes())
+        click.echo(f"\n{scorecard.sentence}\n")
+        width = max(len(kpi.name) for kpi in scorecard.kpis)
+        for kpi in scorecard.kpis:
+            click.echo(
+                f"  {kpi.name:<{width}}  {kpi.now.text:>14}  target {kpi.target.text:<12} "
+                f"{kpi.mark.text} ({kpi.period_label})"
+            )
+        click.echo(f"\n{state.delivery_summary(edition)}")
+        if self.settings.delivery.channel == "outbox":
+            for mail in sorted((self.settings.home / "outbox").glob(f"*{self.period.id}*.eml")):
+                click.echo(f"  email      {_shown(mail)}")
+        click.echo(f"  scorecard  {_shown(folder / 'scorecard.pdf')}")
+        click.echo(f"  pack       {_shown(folder / 'review-pack.pdf')}")
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)
+
+
+@cli.command()
+@click.option("--port", default=3000, show_default=True)
+def ui(port: int) -> None:
+    """Open the Dagster UI and run the schedules and sensors."""
+    from orchestration.runs import instance_folder
+
+    settings = load_settings()
+    os.environ["DAGSTER_HOME"] = str(instance_folder(settings))
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    arguments = [dagster, "dev", "-w", str(PROJECT_ROOT / "workspace.yaml"), "-p", str(port)]
+    os.chdir(PROJECT_ROOT)
+    os.execv(dagster, arguments)  # noqa: S606 (our own dagster, no shell)
+
+
+@cli.command("dry-run")
+@click.option("--month", help="the month, as 2026-10; default the latest closed one")
+def dry_run(month: str | None) -> None:
+    """Print who would get the monthly review, and who is refused and why. Sends nothing."""
+    from orchestration.delivery.assets import audience
+
+    settings = load_settings()
+    period = Period.parse(month) if month else latest_closed(Grain.MONTH, _today(settings))
+    for line in audience(settings, period):
+        click.echo(line)

@@ -1,0 +1,47 @@
+"""The front door: assembles the Dagster definitions from the stages, nothing else."""
+
+from __future__ import annotations
+
+from dagster import AssetsDefinition, Definitions, definitions, in_process_executor
+
+from orchestration import cadences
+from orchestration.delivery import assets as delivery
+from orchestration.feeds import assets as feeds
+from orchestration.quality import assets as quality
+from orchestration.review import assets as review
+from orchestration.scorecard import assets as scorecard
+from orchestration.settings import Settings, load_settings
+from orchestration.warehouse import assets as warehouse
+from orchestration.warehouse import fold
+from orchestration.warehouse.charter import assemble_charter, charter_hash
+
+
+def build_assets(settings: Settings) -> list[AssetsDefinition]:
+    """Every asset, stage after stage."""
+    return [
+        *feeds.build_assets(settings),
+        *quality.build_assets(settings, lambda: charter_hash(assemble_charter(settings))),
+        *fold.build_fold_assets(settings),
+        *warehouse.build_assets(settings),
+        *scorecard.build_assets(settings),
+        *review.build_assets(settings),
+        *delivery.build_assets(settings),
+    ]
+
+
+def build_definitions(settings: Settings) -> Definitions:
+    """The code location of one organisation."""
+    assets = build_assets(settings)
+    return Definitions(
+        assets=assets,
+        jobs=cadences.build_jobs(settings, assets),
+        schedules=cadences.build_schedules(settings),
+        sensors=cadences.build_sensors(settings),
+        executor=in_process_executor,
+    )
+
+
+@definitions
+def defs() -> Definitions:
+    """What Dagster loads: the organisation that the settings file describes."""
+    return build_definitions(load_settings())

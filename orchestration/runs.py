@@ -1,0 +1,87 @@
+"""Starting the system's Dagster runs from a command, recorded in the project's own instance."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult
+
+from orchestration.cadences import range_tags
+from orchestration.problems import Problem
+from orchestration.settings import PROJECT_ROOT, Settings
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def instance_folder(settings: Settings) -> Path:
+    """DAGSTER_HOME of this organisation; its configuration is laid at the first call."""
+    folder = settings.home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration = folder / "dagster.yaml"
+    if not configuration.exists():
+        shutil.copyfile(PROJECT_ROOT / "orchestration" / "dagster.yaml", configuration)
+    return folder
+
+
+@contextlib.contextmanager
+def project_instance(settings: Settings) -> Iterator[DagsterInstance]:
+    """The project's own Dagster instance."""
+    os.environ["DAGSTER_HOME"] = str(instance_folder(settings))
+    with DagsterInstance.get() as instance:
+        yield instance
+
+
+def execute(
+    settings: Settings,
+    definitions: Definitions,
+    instance: DagsterInstance,
+    job: str,
+    first: str,
+    last: str,
+    *,
+    assets: Sequence[AssetKey] | None = None,
+) -> ExecuteInProcessResult:
+    """Run one job over the partitions ``first`` to ``last`` in this process.
+
+    What the steps print goes to ``<home>/logs/<job>.log``.
+
+    Raises:
+        Problem: a step failed; carries the cause and the log's path.
+    """
+    log = settings.home / "logs" / f"{job}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("a", encoding="utf-8") as sink,
+        contextlib.redirect_stdout(sink),
+        contextlib.redirect_stderr(sink),
+    ):
+        result = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            tags=range_tags(first, last),
+            asset_selection=list(assets) if assets is not None else None,
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
+    if not result.success:
+        raise Problem(
+            f"run {result.run_id} of {job} failed: {_cause(result)}",
+            file=str(log),
+            remedy="mend the cause and run again; what was delivered stays delivered.",
+        )
+    return result
+
+
+def _cause(result: ExecuteInProcessResult) -> str:
+    causes = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            text = error.message.strip() if error is not None else "no message"
+            causes.append(f"{event.step_key}: {text}")
+    return " | ".join(causes) or "no step says why"

@@ -1,0 +1,282 @@
+"""The dbt assets of each partitions definition, and the publication of their figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    BackfillPolicy,
+    MaterializeResult,
+    MetadataValue,
+    Output,
+    asset,
+)
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from orchestration.feeds.deliveries import initialise
+from orchestration.lake import Lake
+from orchestration.periods import Grain, Period, day_partitions, period_partitions
+from orchestration.problems import Problem
+from orchestration.quality.close import require_allowed
+from orchestration.settings import Settings
+from orchestration.warehouse.build import (
+    DAY_TAG,
+    FOUNDATION_TAG,
+    BuildRecord,
+    bring_base_up_to_date,
+    foundation_fingerprint,
+    foundation_is_current,
+    log_folder,
+    pending_event_days,
+    prepare_event_days,
+    raw_state_hash,
+    record_event_days,
+    record_foundation,
+)
+from orchestration.warehouse.control import initialise_control, write_periods
+from orchestration.warehouse.lock import warehouse_connection, warehouse_lock
+from orchestration.warehouse.project import (
+    DBT_PROJECT,
+    dbt_environment,
+    dbt_executable,
+    prepare_manifest,
+)
+from orchestration.warehouse.published import initialise_published, publish
+
+STAGE = "warehouse"
+OWNERS = ["team:data-engineering"]
+
+
+class StageTranslator(DagsterDbtTranslator):
+    """Names dbt resources ``warehouse/<name>``, in the group ``warehouse``."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
+        """Sources keep the key that their definition names; the rest lie under the stage."""
+        if dbt_resource_props["resource_type"] == "source":
+            return super().get_asset_key(dbt_resource_props)
+        return AssetKey([STAGE, dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The stage."""
+        return STAGE
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
+        """Models belong to the data engineers, the charter's seeds to L&D."""
+        return ["team:learning"] if dbt_resource_props["resource_type"] == "seed" else OWNERS
+
+
+def build_assets(settings: Settings) -> list[AssetsDefinition]:
+    """Every asset of this stage but the folding of snapshots."""
+    manifest = json.loads(prepare_manifest(settings).read_text())
+    models = [_foundation_assets(settings, manifest), _day_assets(settings, manifest)]
+    for grain in Grain:
+        models += [
+            _period_assets(settings, manifest, grain),
+            _figures_asset(settings, manifest, grain),
+        ]
+    return models
+
+
+def initialise_lake(settings: Settings) -> Lake:
+    """The lake with every empty table that models expect to find."""
+    lake = Lake(settings.lake_url, settings.duckdb)
+    initialise(lake)
+    initialise_published(lake)
+    initialise_control(lake, settings)
+    return lake
+
+
+def _foundation_assets(settings: Settings, manifest: Mapping[str, Any]) -> AssetsDefinition:
+    @dbt_assets(
+        manifest=manifest,
+        select=f"tag:{FOUNDATION_TAG}",
+        name="foundation_models",
+        dagster_dbt_translator=StageTranslator(),
+    )
+    def foundation_models(context: AssetExecutionContext) -> Iterator[Any]:
+        initialise_lake(settings)
+        with warehouse_lock(settings, f"foundation models, run {context.run_id}"):
+            if foundation_is_current(settings):
+                yield from _unchanged(context)
+                return
+            yield from _dbt(context, settings, FOUNDATION_TAG)
+            if not context.is_subset:
+                record_foundation(settings)
+
+    return foundation_models
+
+
+def _day_assets(settings: Settings, manifest: Mapping[str, Any]) -> AssetsDefinition:
+    @dbt_assets(
+        manifest=manifest,
+        select=f"tag:{DAY_TAG}",
+        name="day_models",
+        partitions_def=day_partitions(settings.organisation),
+        backfill_policy=BackfillPolicy.single_run(),
+        dagster_dbt_translator=StageTranslator(),
+    )
+    def day_models(context: AssetExecutionContext) -> Iterator[Any]:
+        """Builds every day that landed data touched and whose facts are not up to date."""
+        lake = initialise_lake(settings)
+        with warehouse_lock(settings, f"day facts, run {context.run_id}"):
+            days = pending_event_days(settings, lake)
+            if not days:
+                yield from _unchanged(context)
+                return
+            context.log.info(
+                "Activity facts of %d days, %s to %s.",
+                len(days),
+                days[0].event_day,
+                days[-1].event_day,
+            )
+            prepare_event_days(settings, lake, days)
+            yield from _dbt(context, settings, DAY_TAG)
+            record_event_days(settings, days)
+
+    return day_models
+
+
+def _period_assets(
+    settings: Settings, manifest: Mapping[str, Any], grain: Grain
+) -> AssetsDefinition:
+    @dbt_assets(
+        manifest=manifest,
+        select=f"tag:{grain}",
+        name=f"{grain}_models",
+        partitions_def=period_partitions(grain, settings.organisation),
+        backfill_policy=BackfillPolicy.single_run(),
+        dagster_dbt_translator=StageTranslator(),
+    )
+    def period_models(context: AssetExecutionContext) -> Iterator[Any]:
+        periods = periods_of_run(context, grain)
+        lake = initialise_lake(settings)
+        for period in periods:
+            require_allowed(lake, period)
+        with warehouse_lock(settings, f"{grain} models, run {context.run_id}"):
+            rebuilt = bring_base_up_to_date(settings, lake)
+            if rebuilt:
+                context.log.info("First rebuilt what was out of date: %s.", ", ".join(rebuilt))
+            write_periods(lake, grain, periods)
+            record = BuildRecord(settings, grain)
+            record.begin(periods, raw_state_hash(lake), foundation_fingerprint(settings))
+            yield from _dbt(context, settings, grain.value)
+            if not context.is_subset:
+                record.passed()
+
+    return period_models
+
+
+def _figures_asset(
+    settings: Settings, manifest: Mapping[str, Any], grain: Grain
+) -> AssetsDefinition:
+    published = published_models(manifest, grain)
+
+    @asset(
+        key=[STAGE, f"{grain}_figures"],
+        description=(
+            f"The tested figures of each {grain}, published to the lake as Parquet. A build that "
+            "failed a test, or was partial, is refused and the last good figures stay."
+        ),
+        partitions_def=period_partitions(grain, settings.organisation),
+        backfill_policy=BackfillPolicy.single_run(),
+        deps=[AssetKey([STAGE, model]) for model in published],
+        group_name=STAGE,
+        owners=OWNERS,
+        kinds={"python", "parquet"},
+    )
+    def figures(context: AssetExecutionContext) -> MaterializeResult[None]:
+        periods = periods_of_run(context, grain)
+        lake = initialise_lake(settings)
+        for period in periods:
+            require_allowed(lake, period)
+        with (
+            warehouse_lock(settings, f"publishing {grain} figures, run {context.run_id}"),
+            warehouse_connection(settings) as connection,
+        ):
+            basis = BuildRecord(settings, grain).require_passed(periods)
+            builds = []
+            for period in periods:
+                values = connection.execute(
+                    "SELECT md5(string_agg(line, chr(10) ORDER BY line)) FROM ("
+                    f"SELECT v::VARCHAR AS line FROM main.kpi_values__{grain} AS v"
+                    " WHERE period_start = $start UNION ALL "
+                    f"SELECT s::VARCHAR FROM main.kpi_signals__{grain} AS s"
+                    " WHERE period_start = $start)",
+                    {"start": period.start},
+                ).fetchone()
+                provenance = {**basis, "period_id": period.id, "values": values and values[0]}
+                build_id = hashlib.sha256(
+                    json.dumps(provenance, sort_keys=True).encode()
+                ).hexdigest()[:16]
+                lake.write_json(provenance, "published", grain, period.id, build_id, "build.json")
+                builds.append((period, build_id))
+            rows = publish(lake, connection, grain, builds, published)
+        return MaterializeResult(
+            metadata={
+                "dagster/row_count": rows[f"kpi_values__{grain}"],
+                "periods": len(periods),
+                "builds": MetadataValue.md(
+                    "| period | build |\n|---|---|\n"
+                    + "\n".join(f"| {period.id} | `{build}` |" for period, build in builds[-24:])
+                ),
+                "rows_by_model": MetadataValue.json(rows),
+            }
+        )
+
+    return figures
+
+
+def published_models(manifest: Mapping[str, Any], grain: Grain) -> list[str]:
+    """The tables of one grain that are published: all but views and the organisation's closure."""
+    return sorted(
+        node["name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+        and grain.value in node["tags"]
+        and node["config"]["materialized"] == "table"
+        and not node["config"].get("meta", {}).get("unpublished", False)
+    )
+
+
+def periods_of_run(context: AssetExecutionContext, grain: Grain) -> list[Period]:
+    """The periods of the run's partitions, in order."""
+    return sorted(
+        Period.containing(grain, date.fromisoformat(key)) for key in context.partition_keys
+    )
+
+
+def _unchanged(context: AssetExecutionContext) -> Iterator[Output[None]]:
+    """Materialize without work: what stands in the warehouse is what a build would give."""
+    for name in sorted(context.op_execution_context.selected_output_names):
+        yield Output(None, name, metadata={"unchanged": True})
+
+
+def _dbt(context: AssetExecutionContext, settings: Settings, tag: str) -> Iterator[Any]:
+    """Run dbt on the selected models of one group, streaming its events to Dagster."""
+    os.environ.update(dbt_environment(settings))
+    dbt = DbtCliResource(
+        project_dir=str(DBT_PROJECT),
+        profiles_dir=str(DBT_PROJECT),
+        dbt_executable=dbt_executable(),
+    )
+    # dagster-dbt adds the selection: the group's, or the subset that was asked for
+    invocation = dbt.cli(
+        ["build", "--exclude-resource-type", "unit_test"],
+        context=context,
+        target_path=log_folder(settings, tag),
+    )
+    try:
+        yield from invocation.stream()
+    except Exception as error:
+        raise Problem(
+            f"dbt build of the {tag} models failed: {error}",
+            remedy="mend what it names and materialize again; nothing of it was published.",
+        ) from error

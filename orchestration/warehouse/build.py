@@ -1,0 +1,328 @@
+"""Which parts of the warehouse are out of date, and running dbt to bring them up to date.
+
+The DuckDB file may be deleted at any time: what it was built from is written down inside it
+(schema ``bookkeeping``), so a missing or older file shows as out of date and is rebuilt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from orchestration.feeds.contract import CONTRACT
+from orchestration.feeds.deliveries import in_force, manifests
+from orchestration.lake import Lake, quoted
+from orchestration.periods import Grain, Period
+from orchestration.problems import Problem
+from orchestration.settings import Settings
+from orchestration.warehouse.charter import assemble_charter, charter_hash
+from orchestration.warehouse.control import write_event_days
+from orchestration.warehouse.lock import warehouse_connection
+from orchestration.warehouse.project import (
+    DBT_PROJECT,
+    dbt_environment,
+    dbt_executable,
+    project_fingerprint,
+    target_folder,
+)
+from orchestration.warehouse.published import published_builds
+
+FOUNDATION_TAG = "foundation"
+DAY_TAG = "day"
+
+
+@dataclass(frozen=True)
+class DayInputs:
+    """What the activity facts of one local day are made from, as one hash."""
+
+    event_day: date
+    inputs_hash: str
+
+
+def foundation_fingerprint(settings: Settings) -> str:
+    """What seeds and staging are made from: code, charter, the settings that models read."""
+    parts = [
+        project_fingerprint(),
+        charter_hash(assemble_charter(settings)),
+        settings.organisation.model_dump_json(),
+        Lake(settings.lake_url).root,
+    ]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+def foundation_is_current(settings: Settings) -> bool:
+    """Whether the warehouse holds the foundation as it would be built now. Needs the lock."""
+    if not settings.warehouse_file.exists():
+        return False
+    with warehouse_connection(settings) as connection:
+        _create_bookkeeping(connection)
+        row = connection.execute("SELECT fingerprint FROM bookkeeping.foundation").fetchone()
+    return row is not None and row[0] == foundation_fingerprint(settings)
+
+
+def record_foundation(settings: Settings) -> None:
+    """Write down that the foundation was built and tested. Needs the lock."""
+    with warehouse_connection(settings) as connection:
+        _create_bookkeeping(connection)
+        connection.execute("BEGIN")
+        connection.execute("DELETE FROM bookkeeping.foundation")
+        connection.execute(
+            "INSERT INTO bookkeeping.foundation VALUES (?)", [foundation_fingerprint(settings)]
+        )
+        connection.execute("COMMIT")
+
+
+def pending_event_days(settings: Settings, lake: Lake) -> list[DayInputs]:
+    """Days whose activity facts are missing or stand on other inputs than those in force now.
+
+    A day's inputs: the deliveries in force that hold rows of it, which courses were mandatory on
+    it, the charter's learning verbs, and the models' code. Needs the lock.
+    """
+    current = _current_day_inputs(settings, lake)
+    built: dict[date, str] = {}
+    if settings.warehouse_file.exists():
+        with warehouse_connection(settings) as connection:
+            _create_bookkeeping(connection)
+            if _has_table(connection, "main", "fct_person_day"):
+                built = dict(
+                    connection.execute(
+                        "SELECT event_day, inputs_hash FROM bookkeeping.event_days"
+                    ).fetchall()
+                )
+    changed = [DayInputs(day, h) for day, h in current.items() if built.get(day) != h]
+    vanished = [DayInputs(day, "") for day in built if day not in current]
+    return sorted([*changed, *vanished], key=lambda inputs: inputs.event_day)
+
+
+def _current_day_inputs(settings: Settings, lake: Lake) -> dict[date, str]:
+    standing = {row["delivery_id"]: row["content_hash"] for row in in_force(lake, "activity")}
+    deliveries: dict[date, list[str]] = defaultdict(list)
+    for manifest in manifests(lake, "activity"):
+        if manifest.delivery_id in standing:
+            for day in manifest.event_days:
+                deliveries[day].append(f"{manifest.delivery_id}:{manifest.content_hash}")
+    if not deliveries:
+        return {}
+    verbs = (assemble_charter(settings) / "learning_verbs.csv").read_bytes()
+    common = hashlib.sha256(verbs + project_fingerprint().encode()).hexdigest()
+    with lake.connect() as connection:
+        connection.execute("CREATE TEMP TABLE days (event_day DATE, deliveries VARCHAR)")
+        connection.executemany(
+            "INSERT INTO days VALUES (?, ?)",
+            [[day, ",".join(sorted(ids))] for day, ids in deliveries.items()],
+        )
+        rows = connection.execute(
+            f"""
+            WITH courses AS (
+                SELECT
+                    course_id,
+                    is_mandatory,
+                    valid_to,
+                    CASE
+                        WHEN row_number() OVER (PARTITION BY course_id ORDER BY valid_from) = 1
+                            THEN DATE '0001-01-01'
+                        ELSE valid_from
+                    END AS applies_from
+                FROM read_parquet({quoted(lake.path("versions", "courses.parquet"))})
+            ),
+            mandatory AS (
+                SELECT d.event_day, string_agg(c.course_id, ',' ORDER BY c.course_id) AS courses
+                FROM days AS d
+                INNER JOIN courses AS c
+                    ON c.applies_from <= d.event_day
+                    AND (c.valid_to IS NULL OR c.valid_to > d.event_day)
+                    AND c.is_mandatory
+                GROUP BY d.event_day
+            )
+            SELECT
+                d.event_day,
+                md5(concat_ws('|', d.deliveries, coalesce(m.courses, ''), {quoted(common)}))
+            FROM days AS d
+            LEFT JOIN mandatory AS m ON m.event_day = d.event_day
+            ORDER BY d.event_day
+            """
+        ).fetchall()
+    return dict(rows)
+
+
+def prepare_event_days(settings: Settings, lake: Lake, days: Sequence[DayInputs]) -> None:
+    """Tell dbt which days to build, and drop facts of days that no delivery holds any more."""
+    vanished = [inputs.event_day for inputs in days if not inputs.inputs_hash]
+    if vanished:
+        with warehouse_connection(settings) as connection:
+            listed = ", ".join(f"DATE '{day}'" for day in vanished)
+            connection.execute(f"DELETE FROM main.fct_person_day WHERE event_day IN ({listed})")
+            connection.execute(f"DELETE FROM bookkeeping.event_days WHERE event_day IN ({listed})")
+    write_event_days(lake, [inputs.event_day for inputs in days if inputs.inputs_hash])
+
+
+def record_event_days(settings: Settings, days: Sequence[DayInputs]) -> None:
+    """Write down what the facts of these days now stand on. Needs the lock."""
+    rows = [[inputs.event_day, inputs.inputs_hash] for inputs in days if inputs.inputs_hash]
+    with warehouse_connection(settings) as connection:
+        _create_bookkeeping(connection)
+        if rows:
+            connection.execute("BEGIN")
+            connection.executemany(
+                "INSERT OR REPLACE INTO bookkeeping.event_days VALUES (?, ?)", rows
+            )
+            connection.execute("COMMIT")
+
+
+def _create_bookkeeping(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("CREATE SCHEMA IF NOT EXISTS bookkeeping")
+    connection.execute("CREATE TABLE IF NOT EXISTS bookkeeping.foundation (fingerprint VARCHAR)")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS bookkeeping.event_days "
+        "(event_day DATE PRIMARY KEY, inputs_hash VARCHAR)"
+    )
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    row = connection.execute(
+        "SELECT count(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
+        [schema, table],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def bring_base_up_to_date(settings: Settings, lake: Lake) -> list[str]:
+    """Build foundation and day facts where they are out of date; returns the tags built.
+
+    A ritual calls this first, so that a deleted warehouse, or an ingest that died between landing
+    and facts, never gives figures on missing facts. Needs the lock.
+
+    Raises:
+        Problem: dbt failed; carries the end of what it printed.
+    """
+    built = []
+    if not foundation_is_current(settings):
+        _run_dbt(settings, FOUNDATION_TAG)
+        record_foundation(settings)
+        built.append(FOUNDATION_TAG)
+    days = pending_event_days(settings, lake)
+    if days:
+        prepare_event_days(settings, lake, days)
+        _run_dbt(settings, DAY_TAG)
+        record_event_days(settings, days)
+        built.append(DAY_TAG)
+    return built
+
+
+def build_arguments(tag: str) -> list[str]:
+    """The dbt command that builds and tests one group of models."""
+    return ["build", "--select", f"tag:{tag}", "--exclude-resource-type", "unit_test"]
+
+
+def _run_dbt(settings: Settings, tag: str) -> None:
+    done = subprocess.run(  # noqa: S603 (our own dbt, no shell)
+        [
+            dbt_executable(),
+            "--quiet",
+            *build_arguments(tag),
+            "--project-dir",
+            str(DBT_PROJECT),
+        ],
+        env={**os.environ, **dbt_environment(settings)},
+        cwd=DBT_PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise Problem(
+            f"dbt could not build the {tag} models: {(done.stdout + done.stderr).strip()[-3000:]}",
+            remedy="mend what it names and materialize again; nothing was published.",
+        )
+
+
+def raw_state_hash(lake: Lake) -> str:
+    """One hash over every delivery in force of every feed: what raw data figures stand on."""
+    state = {
+        feed: [(row["delivery_id"], row["content_hash"]) for row in in_force(lake, feed)]
+        for feed in CONTRACT
+    }
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+
+
+class BuildRecord:
+    """Whether the models of a grain that stand in the warehouse were built and tested whole.
+
+    Publication asks it, so that figures of a failed or partial build never leave the warehouse,
+    whichever way the assets are materialized.
+    """
+
+    def __init__(self, settings: Settings, grain: Grain) -> None:
+        self._file: Path = settings.warehouse_file.parent / f"build__{grain}.json"
+        self._grain = grain
+
+    def begin(self, periods: Sequence[Period], raw_hash: str, fingerprint: str) -> None:
+        """Note that a build of these periods has begun; until ``passed`` nothing may publish."""
+        self._write(
+            {
+                "state": "not passed",
+                "periods": [period.id for period in periods],
+                "raw_state_hash": raw_hash,
+                "foundation_fingerprint": fingerprint,
+            }
+        )
+
+    def passed(self) -> None:
+        """Note that every model and every test of the build succeeded."""
+        self._write({**self._read(), "state": "passed"})
+
+    def require_passed(self, periods: Sequence[Period]) -> dict[str, str]:
+        """What the build stood on.
+
+        Raises:
+            Problem: the last build failed, was partial, or was of other periods.
+        """
+        record = self._read()
+        missing = [period.id for period in periods if period.id not in record.get("periods", [])]
+        if record.get("state") != "passed" or missing:
+            what = f"{', '.join(missing)} not built" if missing else "the last build did not pass"
+            raise Problem(
+                f"the {self._grain} models in the warehouse cannot be published: {what}.",
+                remedy=f"materialize all {self._grain} models of these periods first.",
+            )
+        return {
+            "raw_state_hash": record["raw_state_hash"],
+            "foundation_fingerprint": record["foundation_fingerprint"],
+        }
+
+    def _read(self) -> dict[str, object]:
+        try:
+            return dict(json.loads(self._file.read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def _write(self, record: dict[str, object]) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        aside = self._file.with_suffix(".tmp")
+        aside.write_text(json.dumps(record, indent=1))
+        aside.replace(self._file)
+
+
+def log_folder(settings: Settings, tag: str) -> Path:
+    """Where dbt's artifacts of one group's last build lie."""
+    return target_folder(settings) / "builds" / tag
+
+
+def figures_are_current(settings: Settings, lake: Lake, period: Period) -> bool:
+    """Whether a period's published figures stand on the raw data, charter and code of now."""
+    build_id = published_builds(lake, period.grain).get(period.id)
+    if build_id is None:
+        return False
+    basis = lake.read_json("published", period.grain, period.id, build_id, "build.json")
+    return bool(
+        basis["raw_state_hash"] == raw_state_hash(lake)
+        and basis["foundation_fingerprint"] == foundation_fingerprint(settings)
+    )
