@@ -1,0 +1,95 @@
+"""Publication: the index is the commit point; a build replaces a period's rows whole."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.lake import Lake
+from orchestration.periods import Grain, Period
+from orchestration.warehouse import published
+from orchestration.warehouse.published import (
+    HISTORY_COLUMNS,
+    initialise_published,
+    publish,
+    published_builds,
+    read_published,
+)
+
+MONTHS = [Period.parse("2026-09"), Period.parse("2026-10")]
+MODEL = "kpi_values__month"
+
+
+def _warehouse(value: str) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    columns = ", ".join(f"{c} {t}" for c, t in HISTORY_COLUMNS["kpi_values"].items())
+    connection.execute(f"CREATE TABLE {MODEL} ({columns})")
+    connection.execute(f"ALTER TABLE {MODEL} DROP COLUMN build_id")
+    for month in MONTHS:
+        connection.execute(
+            f"INSERT INTO {MODEL} (period_start, kpi_id, value) VALUES (?, 'k', ?)",
+            [month.start, Decimal(value)],
+        )
+    return connection
+
+
+def _values(lake: Lake) -> dict[date, Decimal]:
+    return {row["period_start"]: row["value"] for row in read_published(lake, Grain.MONTH, MODEL)}
+
+
+def test_nothing_published_reads_as_no_rows(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    initialise_published(lake)
+    assert published_builds(lake, Grain.MONTH) == {}
+    assert read_published(lake, Grain.MONTH, MODEL) == []
+
+
+def test_a_new_build_of_one_period_leaves_the_other(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    initialise_published(lake)
+    publish(lake, _warehouse("1.5"), Grain.MONTH, [(m, "one") for m in MONTHS], [MODEL])
+    assert _values(lake) == {MONTHS[0].start: Decimal("1.5"), MONTHS[1].start: Decimal("1.5")}
+    rows = publish(lake, _warehouse("2.5"), Grain.MONTH, [(MONTHS[1], "two")], [MODEL])
+    assert rows == {MODEL: 1}
+    assert _values(lake) == {MONTHS[0].start: Decimal("1.5"), MONTHS[1].start: Decimal("2.5")}
+    assert published_builds(lake, Grain.MONTH) == {"2026-09": "one", "2026-10": "two"}
+    assert not lake.exists("published", "month", "2026-10", "one")
+
+
+def test_a_death_before_the_index_leaves_the_last_good_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(str(tmp_path))
+    initialise_published(lake)
+    publish(lake, _warehouse("1.5"), Grain.MONTH, [(m, "one") for m in MONTHS], [MODEL])
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(published, "_write_index", die)
+        with pytest.raises(KeyboardInterrupt):
+            publish(lake, _warehouse("9"), Grain.MONTH, [(m, "bad") for m in MONTHS], [MODEL])
+    assert set(_values(lake).values()) == {Decimal("1.5")}
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    contents = []
+    for name in ("a", "b"):
+        lake = Lake(str(tmp_path / name))
+        initialise_published(lake)
+        publish(lake, _warehouse("3"), Grain.MONTH, [(MONTHS[0], "x")], [MODEL])
+        file = tmp_path / name / "published" / "month" / "2026-09" / "x" / f"{MODEL}.parquet"
+        contents.append(file.read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_a_lake_behind_a_url_works_the_same() -> None:
+    lake = Lake("memory://published-test")
+    initialise_published(lake)
+    publish(lake, _warehouse("4"), Grain.MONTH, [(MONTHS[0], "x")], [MODEL])
+    assert _values(lake) == {MONTHS[0].start: Decimal("4")}
