@@ -1,0 +1,1 @@
+"""Judging deliveries, publishing the good ones, and closing periods on what is in force."""
