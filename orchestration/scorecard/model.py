@@ -90,7 +90,14 @@ class Kpi(_Frozen):
     numerator: Figure
     denominator: Figure
     target: Figure
-    series: tuple[Point, ...] = Field(description="up to 13 periods, oldest first")
+    series: tuple[Point, ...] = Field(description="the KPI itself, up to 13 periods, oldest first")
+    charted: tuple[Point, ...] = Field(
+        default=(),
+        description=(
+            "the same periods on the limits' basis: draw limits over these only. Equal to `series` "
+            "when the basis is 'level'"
+        ),
+    )
     limits: Limits | None
     mark: Mark
     owner: str

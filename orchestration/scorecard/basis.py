@@ -1,0 +1,42 @@
+"""What the scorecard takes over from the period's close: freshness, provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from orchestration.scorecard import wording
+from orchestration.scorecard.model import FeedStatus
+
+_BEHIND = ("stale", "missing", "refused")
+
+
+@dataclass(frozen=True)
+class PeriodBasis:
+    """What the figures stand on.
+
+    Attributes:
+        feeds: one status a feed, in the contract's order.
+        data_as_of: the day up to which every connected feed is known.
+    """
+
+    feeds: tuple[FeedStatus, ...]
+    data_as_of: date
+    charter_hash: str
+    code_version: str
+
+    @property
+    def behind(self) -> frozenset[str]:
+        """The feeds whose data for the period are not complete."""
+        return frozenset(feed.feed for feed in self.feeds if feed.verdict in _BEHIND)
+
+    @property
+    def stale_note(self) -> str | None:
+        """'activity as of 12 October 2026; people missing', or None when all is complete."""
+        notes = []
+        for feed in self.feeds:
+            if feed.verdict in _BEHIND:
+                name = feed.feed.replace("_", " ")
+                known = feed.data_as_of
+                notes.append(f"{name} as of {wording.day(known)}" if known else f"{name} missing")
+        return "; ".join(notes) or None

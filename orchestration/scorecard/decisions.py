@@ -1,0 +1,354 @@
+"""Which decisions a review is asked for, and its one top risk: documented rules, no judgement.
+
+At most three decisions, in this order (each needs a row of ``decision_rights`` that says who
+decides and in how many days; without one nobody could, and nothing is asked):
+
+1. a campaign for the largest unit whose voluntary active learners signal concern (the whole
+   organisation only when no unit below it does);
+2. a campaign for the first headline KPI that consistently misses its target;
+3. idle seats, when more than a fifth of the seats paid for are idle: the amount is their cost;
+4. a tighter target for the first headline KPI that consistently meets it, at a quarter's end.
+
+A figure that is suppressed, or that stands on a feed whose data are stale, asks for nothing.
+
+The top risk is the first that holds: a concerning headline KPI, a consistently missed target,
+lapses that would take certification under its target (or a tenth of it, without a target) within
+60 days, a feed that is behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from orchestration.periods import Grain, Period, is_working_day, nth_working_day
+from orchestration.scorecard import wording
+from orchestration.scorecard.basis import PeriodBasis
+from orchestration.scorecard.governance import Governance
+from orchestration.scorecard.marts import Row
+from orchestration.scorecard.model import Decision, Kpi, UnitRow
+from orchestration.settings import Settings
+
+MOST_DECISIONS = 3
+IDLE_SHARE = Decimal(20)
+"""Per cent of purchased seats that may be idle before a decision is asked for."""
+LAPSING_SHARE = Decimal(10)
+"""Per cent of valid certificates that may lapse in 60 days before it is a risk by itself."""
+
+KPI_FEEDS = {
+    "performance_improvement": ("business_outcomes",),
+    "time_to_competency": ("people", "assessments", "certifications"),
+    "certification_rate": ("people", "certifications"),
+    "on_time_completion_rate": ("people", "courses", "enrolments"),
+    "active_learner_rate": ("people", "courses", "activity"),
+    "adoption_velocity": ("people", "courses", "enrolments"),
+    "seat_use": ("people", "activity"),
+}
+"""The feeds that a KPI stands on; a KPI that is not listed stands on all."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the rules look at: figures as shown (never a suppressed value), rights, holders."""
+
+    period: Period
+    kpis: tuple[Kpi, ...]
+    below: tuple[Kpi, ...]
+    units: tuple[UnitRow, ...]
+    basis: PeriodBasis
+    rights: tuple[Row, ...]
+    governance: Governance
+    settings: Settings
+
+    def sound(self, kpi: Kpi) -> bool:
+        """Whether a decision may stand on the KPI: it is shown and none of its feeds is behind."""
+        feeds = KPI_FEEDS.get(kpi.kpi_id)
+        behind = self.basis.behind
+        return kpi.now.state == "value" and not (behind if feeds is None else behind & {*feeds})
+
+    def right(self, *ids: str, money: Decimal | None = None) -> Row | None:
+        """The first decision right of these ids, or with that id as stem, that covers the sum."""
+        for wanted in ids:
+            for row in self.rights:
+                known = str(row["decision_id"])
+                if known != wanted and not known.startswith(f"{wanted}_"):
+                    continue
+                low, high = row["amount_from"], row["amount_to"]
+                if money is None or (
+                    (low is None or low <= money) and (high is None or money <= high)
+                ):
+                    return row
+        return None
+
+    @property
+    def whole(self) -> UnitRow:
+        """The root unit."""
+        return self.units[0]
+
+
+def ask(evidence: Evidence) -> tuple[Decision, ...]:
+    """The decisions asked of this review; none in a weekly digest."""
+    if evidence.period.grain is Grain.WEEK:
+        return ()
+    campaign = _concern_campaign(evidence)
+    asked = [
+        campaign,
+        _missed_target_campaign(evidence, campaign),
+        _idle_seats(evidence),
+        _tighter_target(evidence),
+    ]
+    return tuple(decision for decision in asked if decision is not None)[:MOST_DECISIONS]
+
+
+def published_on(period: Period, settings: Settings) -> date:
+    """The working day on which the review of the period is due."""
+    count = {
+        Grain.WEEK: 1,
+        Grain.MONTH: settings.review.monthly_working_day,
+        Grain.QUARTER: settings.review.quarterly_working_day,
+    }[period.grain]
+    return nth_working_day(period.end, count, settings.organisation)
+
+
+def due_on(period: Period, days: int | None, settings: Settings) -> date:
+    """Publication plus the right's calendar days, or the next working day.
+
+    A right without a number of days ('quarterly') falls due with the next quarter's review.
+    """
+    organisation = settings.organisation
+    published = published_on(period, settings)
+    if days is None:
+        quarter = Period.containing(Grain.QUARTER, published)
+        return published_on(quarter, settings)
+    due = published + timedelta(days=days)
+    return due if is_working_day(due, organisation) else nth_working_day(due, 1, organisation)
+
+
+def _decision(
+    evidence: Evidence,
+    right: Row,
+    rule: str,
+    unit: str,
+    *,
+    what: str,
+    why: str,
+    options: tuple[str, ...],
+    if_not_taken: str,
+    amount: str | None = None,
+) -> Decision:
+    role = str(right["decides_role"])
+    days = right["days"]
+    late = (
+        " If it is not taken by then, the proposal takes effect."
+        if right["silence"] == "takes_effect"
+        else " If it is not taken by then, it goes one level up."
+        if right["silence"] == "escalates"
+        else ""
+    )
+    return Decision(
+        decision_id=f"{evidence.period.id}/{rule}",
+        what=what,
+        why=why,
+        options=options,
+        amount=amount,
+        owner=evidence.governance.owner(role, unit),
+        owner_role=wording.listed([wording.role_name(part.strip()) for part in role.split("|")]),
+        due_on=due_on(evidence.period, _whole_days(days), evidence.settings),
+        if_not_taken=f"{if_not_taken}{late}",
+    )
+
+
+def _whole_days(days: object) -> int | None:
+    try:
+        return int(str(days))
+    except ValueError:
+        return None
+
+
+def _campaign(
+    evidence: Evidence, rule: str, unit: UnitRow, kpi: Kpi, why: str, consequence: str
+) -> Decision | None:
+    right = evidence.right("fund_campaign_within_limit", "fund_campaign")
+    if right is None:
+        return None
+    limit = right["amount_to"]
+    up_to = ""
+    if limit is not None:
+        text = wording.amount(limit, "currency", 0, evidence.settings.organisation.currency)
+        up_to = f", up to {text}"
+    where = "the whole organisation" if unit is evidence.whole else unit.name
+    return _decision(
+        evidence,
+        right,
+        rule,
+        unit.org_unit_id,
+        what=f"Fund a campaign for {wording.lower_first(kpi.name)} in {where}{up_to}",
+        why=why,
+        options=(
+            f"Fund the campaign{up_to}",
+            "Ask the unit's leaders for a plan without funding",
+            "Wait for the next review",
+        ),
+        if_not_taken=consequence,
+    )
+
+
+def _concern_campaign(evidence: Evidence) -> Decision | None:
+    kpi = next((k for k in evidence.kpis if k.kpi_id == "active_learner_rate"), None)
+    if kpi is None or not evidence.sound(kpi):
+        return None
+    concerned = [u for u in evidence.units if u.signals.get(kpi.kpi_id) == "concerning"]
+    units = [u for u in concerned if u is not evidence.whole]
+    if not units and kpi.mark.variation == "concerning":
+        units = [evidence.whole]
+    if not units:
+        return None
+    unit = max(units, key=lambda u: (u.headcount.value or Decimal(0), u.org_unit_id))
+    figure = unit.figures[kpi.kpi_id]
+    where = "" if unit is evidence.whole else f" in {unit.name}"
+    why = (
+        f"{kpi.name}{where}: {figure.text} in {kpi.period_label}, a change for the worse that "
+        "chance would seldom give."
+    )
+    others = len(units) - 1
+    if others:
+        why += f" {wording.counted(others, 'other unit').capitalize()} "
+        why += "signals the same." if others == 1 else "signal the same."
+    return _campaign(
+        evidence,
+        f"campaign/{unit.org_unit_id}",
+        unit,
+        kpi,
+        why,
+        "The change stays unanswered until the next review.",
+    )
+
+
+def _missed(evidence: Evidence) -> Kpi | None:
+    return next(
+        (
+            kpi
+            for kpi in evidence.kpis
+            if kpi.mark.assurance == "consistently_missed" and evidence.sound(kpi)
+        ),
+        None,
+    )
+
+
+def _missed_target_campaign(evidence: Evidence, campaign: Decision | None) -> Decision | None:
+    kpi = _missed(evidence)
+    if kpi is None or (campaign is not None and kpi.kpi_id == "active_learner_rate"):
+        return None
+    return _campaign(
+        evidence,
+        f"target-missed/{kpi.kpi_id}",
+        evidence.whole,
+        kpi,
+        f"{kpi.name} misses its target consistently: {kpi.now.text} in {kpi.period_label} against "
+        f"{kpi.target.text}. As it runs now it cannot be expected to reach it.",
+        "The target stays out of reach of the process as it runs now.",
+    )
+
+
+def _idle_seats(evidence: Evidence) -> Decision | None:
+    use = next((k for k in evidence.below if k.kpi_id == "seat_use"), None)
+    if use is None or not evidence.sound(use) or use.now.value is None:
+        return None
+    cost = next((b.figure for b in use.beside if b.kpi_id == "idle_seat_cost"), None)
+    idle = 100 - use.now.value
+    if cost is None or cost.value is None or cost.value <= 0 or idle <= IDLE_SHARE:
+        return None
+    right = evidence.right("release_idle_seats", "fund_campaign", money=cost.value)
+    if right is None:
+        return None
+    share = wording.amount(idle, "percent", max(0, -int(idle.as_tuple().exponent)), "")
+    return _decision(
+        evidence,
+        right,
+        "idle-seats",
+        evidence.whole.org_unit_id,
+        what="Give back or reassign idle seats",
+        why=f"{share} of the purchased seats were idle in {use.period_label}, at {cost.text}.",
+        options=(
+            "Give the idle seats back at renewal",
+            "Reassign them to units that wait for access",
+            "Keep them, with a stated reason",
+        ),
+        amount=cost.text,
+        if_not_taken=f"The idle seats go on costing about {cost.text} a quarter.",
+    )
+
+
+def _tighter_target(evidence: Evidence) -> Decision | None:
+    period = evidence.period
+    if period.end != Period.containing(Grain.QUARTER, period.end).end:
+        return None  # targets are a quarterly decision
+    for kpi in evidence.kpis:
+        if kpi.mark.assurance != "consistently_met" or not evidence.sound(kpi):
+            continue
+        full = kpi.unit == "percent" and kpi.target.value is not None and kpi.target.value >= 100
+        right = evidence.right("set_targets")
+        if kpi.direction == "none" or full or right is None:
+            continue
+        verb = "Raise" if kpi.direction == "up" else "Tighten"
+        name = wording.lower_first(kpi.name)
+        return _decision(
+            evidence,
+            right,
+            f"target-met/{kpi.kpi_id}",
+            evidence.whole.org_unit_id,
+            what=f"{verb} the target of {name}, now {kpi.target.text}",
+            why=f"{kpi.name} meets its target consistently: {kpi.now.text} in "
+            f"{kpi.period_label} against {kpi.target.text}.",
+            options=(f"{verb} the target", "Keep the target"),
+            if_not_taken="The target stays, and asks for nothing that is not reached already.",
+        )
+    return None
+
+
+# ---------------------------------------------------------------- the top risk
+
+
+def top_risk(evidence: Evidence) -> str | None:
+    """The first risk that holds, in one sentence; None when none does."""
+    for kpi in evidence.kpis:
+        if kpi.mark.variation == "concerning":
+            return kpi.finding
+    for kpi in evidence.kpis:
+        if kpi.mark.assurance == "consistently_missed" and kpi.now.state == "value":
+            return (
+                f"{kpi.name} misses its target consistently: {kpi.now.text} in "
+                f"{kpi.period_label} against {kpi.target.text}."
+            )
+    return _lapses(evidence) or _behind(evidence)
+
+
+def _lapses(evidence: Evidence) -> str | None:
+    kpi = next((k for k in evidence.kpis if k.kpi_id == "certification_rate"), None)
+    if kpi is None or kpi.now.value is None:
+        return None
+    lapsing = next((b.figure for b in kpi.beside if b.kpi_id == "certifications_lapsing_60d"), None)
+    valid, required = kpi.numerator.value, kpi.denominator.value
+    if lapsing is None or not lapsing.value or not valid or not required:
+        return None
+    one = lapsing.value == 1
+    what = f"{lapsing.text} {'certificate lapses' if one else 'certificates lapse'} within 60 days"
+    after = 100 * (valid - lapsing.value) / required
+    target = kpi.target.value
+    if target is None:
+        if 100 * lapsing.value / valid < LAPSING_SHARE:
+            return None
+        return f"{what}, of {kpi.numerator.text} that are valid."
+    if kpi.now.value < target or after >= target:
+        return None
+    left = wording.amount(after, "percent", 1, "")
+    return (
+        f"{what}: unless renewed, {wording.lower_first(kpi.name)} goes from {kpi.now.text} to "
+        f"{left}, below its target of {kpi.target.text}."
+    )
+
+
+def _behind(evidence: Evidence) -> str | None:
+    note = evidence.basis.stale_note
+    return f"Figures stand on incomplete data: {note}." if note else None

@@ -1,0 +1,323 @@
+"""How figures, marks and findings are put into words: the one home of every such sentence.
+
+Amounts are ``Decimal`` throughout. A sentence is made from the same row of process limits that the
+chart draws, so that it can claim no change that the limits do not support.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from typing import Literal
+
+from orchestration.periods import Grain, Period
+from orchestration.scorecard.model import Assurance, Figure, Limits, Mark, Unit, Variation
+
+POINTS_FOR_LIMITS = 12
+"""Fewer points than this give no process limits (DESIGN, section 5)."""
+
+NO_DATA = "no data"
+SUPPRESSED = "too few people to show"
+NOT_REACHED = "not reached"
+NO_RECORD = "no record"
+NO_TARGET = "no target"
+
+_ROLES = {
+    "elt": "ELT",
+    "elt_member": "ELT",
+    "executive_sponsor": "executive sponsor",
+    "ld_head": "L&D head",
+    "program_lead": "program lead",
+    "manager_rep": "manager representative",
+}
+_VARIATION = {
+    "improving": "Improving",
+    "concerning": "Concerning",
+    "ordinary": "Ordinary variation",
+}
+_ASSURANCE = {
+    "consistently_met": "target met",
+    "consistently_missed": "target missed",
+    "hit_and_miss": "target hit and miss",
+}
+_TONE: dict[str, Literal["good", "bad"]] = {"improving": "good", "concerning": "bad"}
+_MINUS = "-"
+
+
+def number(value: Decimal, precision: int, *, signed: bool = False) -> str:
+    """``value`` with that many decimals and commas between thousands; halves away from zero."""
+    rounded = value.quantize(Decimal(1).scaleb(-precision), rounding=ROUND_HALF_UP)
+    if rounded == 0:
+        rounded = abs(rounded)  # no '-0.0'
+    sign = "+" if signed and rounded > 0 else _MINUS if rounded < 0 else ""
+    return f"{sign}{abs(rounded):,f}"
+
+
+def plain_number(value: Decimal) -> str:
+    """A count or a measured quantity without needless decimals: '1,204', '98.25'."""
+    places = max(0, -int(value.normalize().as_tuple().exponent))
+    return number(value, min(places, 4))
+
+
+def amount(
+    value: Decimal, unit: Unit, precision: int, currency: str, *, difference: bool = False
+) -> str:
+    """A value with its unit: '63.2 %', '41 days', '1,204', 'GBP 12,400', '+3.4 %'.
+
+    Args:
+        difference: the value is a change; it gets a sign, and percentages become points.
+    """
+    text = number(value, precision, signed=difference or unit == "index_change")
+    if unit == "currency":
+        return f"{currency} {text}"
+    return f"{text}{_suffix(value, unit, precision, difference)}"
+
+
+def _suffix(value: Decimal, unit: Unit, precision: int, difference: bool) -> str:
+    single = abs(value.quantize(Decimal(1).scaleb(-precision), rounding=ROUND_HALF_UP)) == 1
+    if unit == "percent":
+        return " points" if difference else " %"
+    if unit == "index_change":
+        return " points" if difference else " %"
+    if unit == "days":
+        return " day" if single else " days"
+    if unit == "weeks":
+        return " week" if single else " weeks"
+    return " per 100" if unit == "per_100" else ""
+
+
+def amount_range(
+    lower: Decimal,
+    upper: Decimal,
+    unit: Unit,
+    precision: int,
+    currency: str,
+    *,
+    difference: bool = False,
+) -> str:
+    """Two values with the unit stated once: '48.0 to 58.2 %', 'GBP 1,000 to 1,200'."""
+    signed = difference or unit == "index_change"
+    first = number(lower, precision, signed=signed)
+    last = number(upper, precision, signed=signed)
+    if unit == "currency":
+        return f"{currency} {first} to {last}"
+    return f"{first} to {last}{_suffix(Decimal(2), unit, precision, difference)}"
+
+
+def no_data(reason: str | None, text: str = NO_DATA) -> Figure:
+    """A figure that does not exist, and why."""
+    return Figure(state="no_data", text=text, reason=reason or None)
+
+
+def suppressed() -> Figure:
+    """A figure withheld because it stands for too few people; tells nothing else."""
+    return Figure(state="suppressed", text=SUPPRESSED)
+
+
+def not_reached(reason: str) -> Figure:
+    """A median that does not exist yet."""
+    return Figure(state="not_reached", text=NOT_REACHED, reason=reason)
+
+
+def value_figure(value: Decimal, unit: Unit, precision: int, currency: str) -> Figure:
+    """A shown value, rounded to ``precision``."""
+    rounded = value.quantize(Decimal(1).scaleb(-precision), rounding=ROUND_HALF_UP)
+    if rounded == 0:
+        rounded = abs(rounded)
+    return Figure(state="value", value=rounded, text=amount(value, unit, precision, currency))
+
+
+def plain_figure(value: Decimal) -> Figure:
+    """A shown count or quantity in its own precision."""
+    text = plain_number(value)
+    return Figure(state="value", value=Decimal(text.replace(",", "")), text=text)
+
+
+def n_of_total(part: Decimal, total: Decimal) -> Figure:
+    """'9 of 13'; the value is the part."""
+    text = f"{plain_number(part)} of {plain_number(total)}"
+    return Figure(state="value", value=Decimal(plain_number(part).replace(",", "")), text=text)
+
+
+def interval(
+    lower: Decimal | None, upper: Decimal | None, unit: Unit, precision: int
+) -> str | None:
+    """'95 % interval 41 to 55 days'; an end that was not reached is said to be so."""
+    if lower is None and upper is None:
+        return None
+    if lower is not None and upper is not None:
+        return f"95 % interval {amount_range(lower, upper, unit, precision, '').strip()}"
+    known = lower if lower is not None else upper
+    assert known is not None
+    text = amount(known, unit, precision, "").strip()
+    if lower is not None:
+        return f"95 % interval from {text}, upper end not reached"
+    return f"95 % interval up to {text}, lower end not reached"
+
+
+def day(value: date) -> str:
+    """'12 October 2026'."""
+    return f"{value.day} {value:%B %Y}"
+
+
+def point_label(period: Period) -> str:
+    """The period on a chart's axis: 'Oct 2026', 'Q3 2026', 'W45 2026'."""
+    if period.grain is Grain.MONTH:
+        return f"{period.start:%b %Y}"
+    if period.grain is Grain.WEEK:
+        year, week, _ = period.start.isocalendar()
+        return f"W{week:02d} {year}"
+    return period.label
+
+
+def role_name(role: str) -> str:
+    """A governance role as a reader says it; unknown roles only lose their underscores."""
+    return _ROLES.get(role, role.replace("_", " "))
+
+
+def listed(items: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def lower_first(name: str) -> str:
+    """A name inside a sentence: 'days to competency'; 'LMS use' stays as it is."""
+    return f"{name[0].lower()}{name[1:]}" if name[1:2].islower() or len(name) == 1 else name
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """'one decision', 'three decisions'; figures from ten on."""
+    words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    name = singular if count == 1 else plural or f"{singular}s"
+    return f"{words[count] if count < len(words) else count} {name}"
+
+
+# ---------------------------------------------------------------- marks and findings
+
+
+def mark(variation: Variation, assurance: Assurance, rules: Sequence[str] = ()) -> Mark:
+    """Variation and assurance worded in one: 'Improving, target met'.
+
+    The tone follows the variation alone: colour has one meaning, a signal.
+    """
+    if variation == "no_data":
+        text = "No data"
+    elif variation == "too_few_points":
+        text = "Too few points"
+    else:
+        target = _ASSURANCE.get(assurance)
+        text = f"{_VARIATION[variation]}, {target}" if target else _VARIATION[variation]
+    return Mark(
+        variation=variation,
+        assurance=assurance,
+        text=text,
+        tone=_TONE.get(variation, "neutral"),
+        rules=tuple(rules),
+    )
+
+
+def unmarked(text: str) -> Mark:
+    """The mark of a figure that is not shown: it says why and nothing of the series."""
+    return Mark(variation="no_data", assurance="no_data", text=text, tone="neutral")
+
+
+def _rounded(value: Decimal, precision: int, rounding: str) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-precision), rounding=rounding)
+
+
+def finding(
+    name: str,
+    now: Figure,
+    period_label: str,
+    variation: Variation,
+    *,
+    points: int,
+    charted: Decimal | None,
+    limits: Limits | None,
+    direction: Literal["up", "down", "none"],
+    unit: Unit,
+    precision: int,
+    currency: str,
+) -> str:
+    """One sentence that states the finding, and only what the limits support.
+
+    Args:
+        charted: the period's value on the limits' basis (level, or a change of it).
+        limits: None when there are none, or when they may not be shown.
+        points: points that the limits stand on, up to and including this period.
+    """
+    if now.state == "suppressed":
+        return f"{name}: {SUPPRESSED}."
+    if now.state == "not_reached":
+        return f"{name}: not reached by the end of {period_label}."
+    if now.state == "no_data" or variation == "no_data":
+        why = f" ({now.reason})" if now.reason else ""
+        return f"{name}: {now.text if now.state != 'value' else NO_DATA} for {period_label}{why}."
+    if variation == "too_few_points":
+        return (
+            f"{name} is {now.text} in {period_label}; "
+            f"{min(points, POINTS_FOR_LIMITS - 1)} of {POINTS_FOR_LIMITS} points: no limits yet."
+        )
+    if limits is None or charted is None:
+        if variation == "ordinary":
+            return f"{name} stayed within its usual range: {now.text} in {period_label}."
+        return (
+            f"{name}: a signal ({variation}) at {now.text} in {period_label}; its limits are not "
+            "shown."
+        )
+    difference = limits.basis != "level"
+    outside = charted > limits.upper or charted < limits.lower
+    # rounded so that the printed value and the printed range never contradict the signal
+    low, high = (ROUND_CEILING, ROUND_FLOOR) if outside else (ROUND_FLOOR, ROUND_CEILING)
+    usual = amount_range(
+        _rounded(limits.lower, precision, low),
+        _rounded(limits.upper, precision, high),
+        unit,
+        precision,
+        currency,
+        difference=difference,
+    )
+    if variation == "ordinary":
+        if limits.basis == "net_gain":
+            return f"{name} changed no more than usual: {now.text} ({usual} in one period)."
+        if limits.basis == "same_month_last_year":
+            return (
+                f"{name} stayed within its usual range against the year before: {now.text} "
+                f"({usual})."
+            )
+        return f"{name} stayed within its usual range ({usual})."
+    what = now.text
+    if difference:
+        moved = amount(charted, unit, precision, currency, difference=True)
+        against = "on the period before" if limits.basis == "net_gain" else "on the year before"
+        what = f"{moved} {against}, to {now.text},"
+    if outside:
+        verb = "rose above" if charted > limits.upper else "fell below"
+        if limits.basis == "net_gain":
+            verb = "gained more than" if charted > limits.upper else "gained less than"
+        return f"{name} {verb} the limits: {what} in {period_label} against a usual {usual}."
+    # a run rule: no single point is beyond the limits, their succession is the signal
+    up = (variation == "improving") == (direction != "down")
+    return (
+        f"{name} moved {'up' if up else 'down'} within the limits, in a run that chance would "
+        f"seldom give: {what} in {period_label}, usual range {usual}."
+    )
+
+
+def movement(
+    name: str, now: Figure, period_label: str, charted: Decimal | None, limits: Limits | None
+) -> str:
+    """A signal in a few words: 'X fell below its limits (41.0 % in October 2026)'."""
+    what = "shows a signal"
+    if charted is not None and limits is not None:
+        above, below = charted > limits.upper, charted < limits.lower
+        if limits.basis == "net_gain" and (above or below):
+            what = f"gained {'more' if above else 'less'} than the limits"
+        elif above or below:
+            what = "rose above the limits" if above else "fell below the limits"
+        else:
+            what = "shows a run within the limits"
+    return f"{name} {what} ({now.text} in {period_label})"

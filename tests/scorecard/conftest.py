@@ -1,0 +1,337 @@
+"""Hand-built published rows: a small organisation whose every figure a test can set."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.periods import Grain, Period
+from orchestration.scorecard.basis import PeriodBasis
+from orchestration.scorecard.build import build_scorecard
+from orchestration.scorecard.marts import Marts, Row
+from orchestration.scorecard.model import FeedStatus, Kpi, Scorecard
+from orchestration.settings import OrganisationSettings, Settings
+
+SEEDS = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds"
+HEADLINE = (
+    "performance_improvement",
+    "time_to_competency",
+    "certification_rate",
+    "on_time_completion_rate",
+    "active_learner_rate",
+)
+
+
+def seed(name: str) -> list[Row]:
+    """A shipped seed with its numbers typed as the warehouse publishes them."""
+    whole = {"headline_order", "precision", "days"}
+    money = {"amount_from", "amount_to"}
+    rows = []
+    with (SEEDS / f"{name}.csv").open(encoding="utf-8", newline="") as handle:
+        for raw in csv.DictReader(handle):
+            row: Row = {}
+            for column, text in raw.items():
+                if text == "":
+                    row[column] = None
+                elif column in whole:
+                    row[column] = int(text)
+                elif column in money:
+                    row[column] = Decimal(text)
+                else:
+                    row[column] = text
+            rows.append(row)
+    return rows
+
+
+def decimal(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
+
+
+@dataclass
+class Case:
+    """Rows of one period's marts, grown by the test that holds it."""
+
+    period: Period = field(default_factory=lambda: Period.parse("2026-10"))
+    threshold: int = 5
+    values: dict[tuple[str, date, str, str], Row] = field(default_factory=dict)
+    signals: dict[tuple[str, date, str, str], Row] = field(default_factory=dict)
+    units: list[Row] = field(default_factory=list)
+    exclusions: list[Row] = field(default_factory=list)
+    governance: list[Row] = field(default_factory=list)
+    initiatives: list[Row] = field(default_factory=list)
+    catalogue: list[Row] = field(default_factory=lambda: seed("kpi_catalogue"))
+    rights: list[Row] = field(default_factory=lambda: seed("decision_rights"))
+    feeds: list[FeedStatus] = field(default_factory=list)
+
+    def unit(
+        self,
+        org_unit_id: str,
+        parent: str | None = None,
+        *,
+        name: str | None = None,
+        headcount: int = 100,
+        depth: int | None = None,
+        period: Period | None = None,
+    ) -> None:
+        self.units.append(
+            {
+                "period_start": (period or self.period).start,
+                "org_unit_id": org_unit_id,
+                "name": name or org_unit_id,
+                "parent_org_unit_id": parent,
+                "depth": depth if depth is not None else 0 if parent is None else 1,
+                "sponsor_person_id": None,
+                "headcount": headcount,
+                "eligible": headcount,
+            }
+        )
+
+    def value(
+        self,
+        kpi_id: str,
+        value: Any = None,
+        *,
+        period: Period | None = None,
+        unit: str = "whole",
+        line: str = "employee",
+        numerator: Any = None,
+        denominator: Any = None,
+        lower: Any = None,
+        upper: Any = None,
+        target: Any = None,
+        people: int | None = 100,
+        reason: str | None = None,
+    ) -> Row:
+        at = period or self.period
+        row: Row = {
+            "period_start": at.start,
+            "period_end": at.end,
+            "kpi_id": kpi_id,
+            "org_unit_id": unit,
+            "employment_line": line,
+            "numerator": decimal(numerator),
+            "denominator": decimal(denominator),
+            "value": decimal(value),
+            "lower": decimal(lower),
+            "upper": decimal(upper),
+            "target": decimal(target),
+            "people": people,
+            "no_data_reason": reason,
+        }
+        self.values[(kpi_id, at.start, unit, line)] = row
+        return row
+
+    def signal(
+        self,
+        kpi_id: str,
+        variation: str,
+        assurance: str = "no_target",
+        *,
+        period: Period | None = None,
+        unit: str = "whole",
+        basis: str = "level",
+        points: int = 20,
+        charted: Any = None,
+        mean: Any = None,
+        lower: Any = None,
+        upper: Any = None,
+        rules: str = "",
+        rebased_on: date | None = None,
+    ) -> Row:
+        at = period or self.period
+        row: Row = {
+            "period_start": at.start,
+            "kpi_id": kpi_id,
+            "org_unit_id": unit,
+            "employment_line": "employee",
+            "basis": basis,
+            "points": points,
+            "charted_value": decimal(charted),
+            "mean": decimal(mean),
+            "lower_limit": decimal(lower),
+            "upper_limit": decimal(upper),
+            "variation": variation,
+            "assurance": assurance,
+            "rules": rules,
+            "rebased_on": rebased_on,
+        }
+        self.signals[(kpi_id, at.start, unit, "employee")] = row
+        return row
+
+    def holder(
+        self,
+        role: str,
+        full_name: str | None,
+        *,
+        unit: str | None = None,
+        active: bool = True,
+        deputy: str | None = None,
+        deputy_active: bool = False,
+    ) -> None:
+        self.governance.append(
+            {
+                "period_start": self.period.start,
+                "role": role,
+                "org_unit_id": unit,
+                "person_id": full_name,
+                "full_name": full_name,
+                "email": None,
+                "is_active": active,
+                "deputy_person_id": deputy,
+                "deputy_name": deputy,
+                "deputy_email": None,
+                "deputy_is_active": deputy_active,
+            }
+        )
+
+    def excluded(self, reason: str, people: int, *, line: str = "employee") -> None:
+        self.exclusions.append(
+            {
+                "period_start": self.period.start,
+                "org_unit_id": "whole",
+                "employment_line": line,
+                "reason": reason,
+                "people": people,
+            }
+        )
+
+    def initiative(
+        self, title: str | None, starts_on: date, ends_on: date | None = None, kind: str = "launch"
+    ) -> None:
+        self.initiatives.append(
+            {
+                "period_start": self.period.start,
+                "initiative_id": title,
+                "kind": kind,
+                "title": title,
+                "org_unit_id": "whole",
+                "starts_on": starts_on,
+                "ends_on": ends_on,
+                "cost": None,
+            }
+        )
+
+    def feed(self, name: str, verdict: str, data_as_of: date | None = None) -> None:
+        self.feeds.append(
+            FeedStatus.model_validate(
+                {
+                    "feed": name,
+                    "verdict": verdict,
+                    "data_as_of": data_as_of,
+                    "rows_accepted": 10,
+                    "rows_rejected": 0,
+                    "note": "",
+                }
+            )
+        )
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            organisation=OrganisationSettings(name="Acme", privacy_threshold=self.threshold)
+        )
+
+    @property
+    def marts(self) -> Marts:
+        grains = {row["kpi_id"]: str(row["grains"]).split("|") for row in self.catalogue}
+        own = self.period.grain.value
+
+        def split(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+            mine = [r for r in rows if own in grains.get(r["kpi_id"], [own])]
+            return mine, [r for r in rows if own not in grains.get(r["kpi_id"], [own])]
+
+        values, coarser_values = split(self.values.values())
+        signals, coarser_signals = split(self.signals.values())
+        return Marts(
+            kpi_values=values,
+            kpi_signals=signals,
+            coarser_values=coarser_values,
+            coarser_signals=coarser_signals,
+            org_units=self.units,
+            exclusions=self.exclusions,
+            governance=self.governance,
+            initiatives=self.initiatives,
+            kpi_catalogue=self.catalogue,
+            decision_rights=self.rights,
+        )
+
+    @property
+    def basis(self) -> PeriodBasis:
+        return PeriodBasis(
+            feeds=tuple(self.feeds),
+            data_as_of=self.period.end,
+            charter_hash="c" * 8,
+            code_version="1",
+        )
+
+    def build(self) -> Scorecard:
+        return build_scorecard(self.marts, self.period, self.basis, self.settings)
+
+    def kpi(self, kpi_id: str) -> Kpi:
+        card = self.build()
+        return next(k for k in [*card.kpis, *card.below] if k.kpi_id == kpi_id)
+
+
+@pytest.fixture
+def case() -> Case:
+    """An organisation of one unit, October 2026, with nothing known yet."""
+    empty = Case()
+    empty.unit("whole", name="Acme", headcount=500)
+    return empty
+
+
+@pytest.fixture
+def quarter_case() -> Case:
+    """The same for the third quarter of 2026."""
+    empty = Case(period=Period.parse("2026-Q3"))
+    empty.unit("whole", name="Acme", headcount=500)
+    return empty
+
+
+@pytest.fixture
+def full_case(case: Case) -> Case:
+    """Thirteen months of quiet figures for every headline KPI, with roles held."""
+    quarter = Period.containing(Grain.QUARTER, date(2026, 9, 30))
+    for back in range(13):
+        month = case.period.shift(-back)
+        case.value("time_to_competency", 41, period=month, numerator=60, denominator=80,
+                   lower=38, upper=47, target=45)  # fmt: skip
+        case.value("certification_rate", "91.2", period=month, numerator=456, denominator=500,
+                   target=90)  # fmt: skip
+        case.value("certifications_lapsing_60d", 4, period=month, numerator=4, denominator=456,
+                   target=None)  # fmt: skip
+        case.value("on_time_completion_rate", "87.0", period=month, numerator=870,
+                   denominator=1000, target=95)  # fmt: skip
+        case.value("mandatory_overdue_today", 31, period=month, numerator=31, denominator=500)
+        case.value("active_learner_rate", "53.2", period=month, numerator=266, denominator=500)
+        case.value("adoption_velocity", "12.4", period=month, numerator=62, denominator=500)
+        for kpi_id, low, high in (
+            ("time_to_competency", 35, 47),
+            ("on_time_completion_rate", 82, 91),
+            ("active_learner_rate", 48, 58),
+            ("adoption_velocity", 9, 15),
+        ):
+            case.signal(kpi_id, "ordinary", period=month, charted=(low + high) / 2,
+                        mean=(low + high) / 2, lower=low, upper=high)  # fmt: skip
+        case.signal("certification_rate", "ordinary", "hit_and_miss", basis="net_gain",
+                    period=month, charted="0.2", mean="0.1", lower="-0.6", upper="1.4")  # fmt: skip
+    case.value("performance_improvement", "3.4", period=quarter, numerator="103.4",
+               denominator=100, target=2)  # fmt: skip
+    case.signal("performance_improvement", "ordinary", period=quarter, charted="3.4",
+                mean=3, lower=-1, upper=7)  # fmt: skip
+    case.value("seat_use", "83.3", period=quarter, numerator=500, denominator=600)
+    case.value("idle_seat_cost", 2400, period=quarter, numerator=2400, denominator=600)
+    case.signal("seat_use", "ordinary", period=quarter, charted="83.3", mean=83, lower=78, upper=88)
+    case.holder("executive_sponsor", "Ada Byron")
+    case.holder("ld_head", "Grace Hopper")
+    case.holder("compliance_owner", "Alan Turing")
+    case.holder("finance", "Luca Pacioli")
+    case.holder("program_lead", "Not Named")
+    return case
