@@ -68,13 +68,9 @@ class Period:
                 monday = date.fromisocalendar(int(match[1]), int(match[2]), 1)
                 return cls.containing(Grain.WEEK, monday)
             if match := re.fullmatch(r"(\d{4})-Q([1-4])", period_id):
-                return cls.containing(
-                    Grain.QUARTER, date(int(match[1]), 3 * int(match[2]), 1)
-                )
+                return cls.containing(Grain.QUARTER, date(int(match[1]), 3 * int(match[2]), 1))
             if match := re.fullmatch(r"(\d{4})-(\d{2})", period_id):
-                return cls.containing(
-                    Grain.MONTH, date(int(match[1]), int(match[2]), 1)
-                )
+                return cls.containing(Grain.MONTH, date(int(match[1]), int(match[2]), 1))
         except ValueError:
             pass
         raise Problem(
@@ -96,9 +92,7 @@ class Period:
     def label(self) -> str:
         """The period as a reader says it: 'October 2026'."""
         if self.grain is Grain.WEEK:
-            return (
-                f"Week {self.start.isocalendar().week}, {self.start.isocalendar().year}"
-            )
+            return f"Week {self.start.isocalendar().week}, {self.start.isocalendar().year}"
         if self.grain is Grain.MONTH:
             return f"{self.start:%B %Y}"
         return f"Q{(self.start.month + 2) // 3} {self.start.year}"
@@ -114,9 +108,7 @@ class Period:
     @property
     def same_last_year(self) -> Period:
         """The same month or quarter a year before; for a week, 52 weeks before."""
-        return self.shift(
-            {Grain.WEEK: -52, Grain.MONTH: -12, Grain.QUARTER: -4}[self.grain]
-        )
+        return self.shift({Grain.WEEK: -52, Grain.MONTH: -12, Grain.QUARTER: -4}[self.grain])
 
 
 def _month_end(day: date) -> date:
@@ -148,9 +140,7 @@ def is_working_day(day: date, organisation: OrganisationSettings) -> bool:
     )
 
 
-def nth_working_day(
-    after: date, count: int, organisation: OrganisationSettings
-) -> date:
+def nth_working_day(after: date, count: int, organisation: OrganisationSettings) -> date:
     """The ``count``-th working day after the day ``after`` (negative: before it)."""
     step = timedelta(days=1 if count > 0 else -1)
     day, left = after, abs(count)
@@ -189,9 +179,7 @@ def period_partitions(
     )
 
     first = Period.containing(grain, organisation.history_from)
-    start = (
-        first if first.start >= organisation.history_from else first.shift(1)
-    ).start
+    start = (first if first.start >= organisation.history_from else first.shift(1)).start
     if grain is Grain.WEEK:
         return WeeklyPartitionsDefinition(
             start_date=start.isoformat(), timezone=organisation.time_zone, day_offset=1

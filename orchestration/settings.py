@@ -68,9 +68,7 @@ class OrganisationSettings(_Strict):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         if value not in available_timezones():
-            raise ValueError(
-                f"{value!r} is not an IANA time zone such as 'Europe/London'"
-            )
+            raise ValueError(f"{value!r} is not an IANA time zone such as 'Europe/London'")
         return value
 
     @model_validator(mode="after")
@@ -94,9 +92,7 @@ class PathSettings(_Strict):
 
     home: Path = Path("var")
     landing: Path | None = None
-    lake: str | None = Field(
-        default=None, description="any fsspec URL; default <home>/lake"
-    )
+    lake: str | None = Field(default=None, description="any fsspec URL; default <home>/lake")
     charter: Path | None = Field(
         default=None,
         description="folder of seed CSVs that replace the shipped charter's",
@@ -172,9 +168,7 @@ class FeedSettings(_Strict):
     sheet: str | None = None
     date_format: str = "%Y-%m-%d"
     timestamp_format: str | None = None
-    time_zone: str | None = Field(
-        default=None, description="of naive times; default UTC"
-    )
+    time_zone: str | None = Field(default=None, description="of naive times; default UTC")
     columns: dict[str, str] | None = None
     select: str | None = None
     reject: dict[str, str] = Field(
@@ -183,9 +177,7 @@ class FeedSettings(_Strict):
     )
     required: bool = True
     owner: str = "programme lead"
-    deadline_days: int = Field(
-        default=3, ge=0, description="working days after period end"
-    )
+    deadline_days: int = Field(default=3, ge=0, description="working days after period end")
     max_quiet_days: int = Field(
         default=7,
         ge=0,
@@ -245,11 +237,7 @@ class Settings(_Strict):
     @property
     def landing_folder(self) -> Path:
         """Absolute folder that deliveries arrive in."""
-        return (
-            _absolute(self.paths.landing)
-            if self.paths.landing
-            else self.home / "landing"
-        )
+        return _absolute(self.paths.landing) if self.paths.landing else self.home / "landing"
 
     @property
     def lake_url(self) -> str:
