@@ -1,0 +1,32 @@
+{# Eligible people and whether they learned in the 90 days up to the period's end. #}
+{% macro fct_seat_use(grain) -%}
+with
+
+learning as (
+    select
+        periods.period_start,
+        days.person_id,
+        max(days.event_day) as last_learned_on
+    from {{ of_grain('stg_control__periods', grain) }} as periods
+    inner join {{ ref('fct_person_day') }} as days
+        on
+            days.event_day > {{ add_days('periods.period_end', -90) }}
+            and days.event_day <= periods.period_end
+            and days.learning_events > 0
+    group by periods.period_start, days.person_id
+)
+
+select
+    population.period_start,
+    population.org_unit_id,
+    population.employment_line,
+    population.person_id,
+    learning.last_learned_on,
+    case when learning.person_id is null then 0 else 1 end as in_numerator
+from {{ of_grain('int_population', grain) }} as population
+left join learning
+    on
+        population.period_start = learning.period_start
+        and population.person_id = learning.person_id
+where population.is_eligible
+{%- endmacro %}

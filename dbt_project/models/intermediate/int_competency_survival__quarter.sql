@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ int_competency_survival('quarter') }}

@@ -1,0 +1,47 @@
+{{ config(materialized='view', tags=['foundation']) }}
+
+with
+
+ranked as (
+    select
+        versions.*,
+        row_number() over (
+            partition by versions.enrolment_id order by versions.valid_from desc
+        ) as recency
+    from {{ ref('stg_lake__enrolments') }} as versions
+),
+
+history as (
+    select
+        ranked.enrolment_id,
+        min(ranked.enrolled_on) as first_enrolled_on,
+        min_by(ranked.due_on, ranked.valid_from) filter (
+            where ranked.due_on is not null
+        ) as first_due_on,
+        min(case when ranked.status = 'cancelled' then ranked.valid_from end)
+            as first_cancelled_on,
+        max(case when ranked.recency = 1 then ranked.valid_to end) as vanished_on,
+        max(case when ranked.recency = 1 and ranked.status = 'cancelled' then 1 else 0 end)
+            as is_cancelled
+    from ranked
+    group by ranked.enrolment_id
+)
+
+select
+    latest.enrolment_id,
+    latest.person_id,
+    latest.course_id,
+    coalesce(history.first_enrolled_on, latest.valid_from) as enrolled_on,
+    history.first_due_on,
+    latest.due_on,
+    latest.started_on,
+    latest.completed_on,
+    coalesce(
+        case when history.is_cancelled = 1 then history.first_cancelled_on end,
+        history.vanished_on
+    ) as cancelled_on,
+    latest.status,
+    latest.score
+from ranked as latest
+inner join history on latest.enrolment_id = history.enrolment_id
+where latest.recency = 1

@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ int_population('quarter') }}

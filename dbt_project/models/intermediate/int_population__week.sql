@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ int_population('week') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ fct_certification_pairs('quarter') }}

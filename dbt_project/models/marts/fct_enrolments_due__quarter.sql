@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ fct_enrolments_due('quarter') }}

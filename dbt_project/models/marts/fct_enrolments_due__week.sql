@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ fct_enrolments_due('week') }}

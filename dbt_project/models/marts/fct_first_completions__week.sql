@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ fct_first_completions('week') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ kpi_values('week') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ org_units('quarter') }}

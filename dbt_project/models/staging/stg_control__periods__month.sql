@@ -1,0 +1,9 @@
+{{ config(tags=['month']) }}
+
+select
+    periods.period_id,
+    periods.period_start,
+    periods.period_end,
+    periods.previous_start,
+    periods.same_last_year_start
+from {{ source('control', 'periods__month') }} as periods
