@@ -1,0 +1,1 @@
+"""Sealed editions to their recipients: recipients, editions, the ledger's machine, channels."""
