@@ -98,8 +98,8 @@ class DeliveryReport:
     """
 
     mode: Literal["sent", "archived", "held"]
-    edition_number: int
-    subject: str
+    edition_number: int | None = None
+    subject: str = ""
     sent: int = 0
     accepted: int = 0
     failed: int = 0
@@ -471,7 +471,9 @@ def deliver(
     intent = state.intent(edition.intent_id)
     if intent.status is not IntentStatus.OPEN:
         state.expire(MESSAGE_KIND, edition.edition_id)
-        return _report(state, edition, "held" if intent.status is IntentStatus.HELD else "archived")
+        return standing(
+            state, edition, "held" if intent.status is IntentStatus.HELD else "archived"
+        )
     verify(edition)
     run = _Delivery(
         state=state,
@@ -491,7 +493,7 @@ def deliver(
     with Heartbeat(state, run.holder, lease):
         run.send_all({each.recipient: each for each in recipients})
     settled = state.settle_intent(intent.intent_id)
-    return _report(state, edition, "sent", run.sent, settled, tuple(run.faults))
+    return standing(state, edition, "sent", run.sent, settled, tuple(run.faults))
 
 
 @dataclass
@@ -607,7 +609,7 @@ class _Delivery:
             self.faults.append(words)
 
 
-def _report(
+def standing(
     state: State,
     edition: Edition,
     mode: Literal["sent", "archived", "held"],
@@ -615,6 +617,7 @@ def _report(
     settled: bool = False,
     faults: Sequence[str] = (),
 ) -> DeliveryReport:
+    """Where an edition's recipients stand in the ledger, as a report."""
     counts = state.counts(MESSAGE_KIND, edition.edition_id)
     return DeliveryReport(
         mode=mode,

@@ -1,0 +1,363 @@
+"""The delivery assets of a ritual: its sealed edition, and the delivery of that edition.
+
+Only a period with an open intent is sealed and sent. Any other materialization (a backfill, a
+re-execution, a click in the UI) archives: it succeeds, sends nothing and says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    BackfillPolicy,
+    Config,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+from pydantic import Field
+
+from orchestration.delivery import recipients
+from orchestration.delivery.channels import open_channel
+from orchestration.delivery.editions import (
+    DeliveryReport,
+    Provenance,
+    deliver,
+    dry_run,
+    open_intent,
+    seal,
+    standing,
+)
+from orchestration.lake import Lake
+from orchestration.periods import Grain, Period, partition_key, period_partitions
+from orchestration.problems import Problem
+from orchestration.settings import Settings
+from orchestration.state import Edition, IntentStatus, State
+
+STAGE = "delivery"
+_SCORECARD = "scorecard.json"
+
+
+class EditionConfig(Config):
+    """What a person may say when launching the edition of one period by hand."""
+
+    open_intent: bool = Field(
+        default=False,
+        description="Give leave to send this one period. Without it, a run that no schedule "
+        "opened seals and sends nothing.",
+    )
+    restates: bool = Field(
+        default=False,
+        description="After a published edition: publish a corrected one to all recipients.",
+    )
+    reason: str = Field(default="", description="Why; kept with the intent.")
+
+
+def build_assets(
+    settings: Settings, grains: Sequence[Grain] = (Grain.MONTH,)
+) -> list[AssetsDefinition]:
+    """The edition and its delivery, of each ritual that has pages."""
+    built: list[AssetsDefinition] = []
+    for grain in grains:
+        built += [_edition_asset(settings, grain), _delivery_asset(settings, grain)]
+    return built
+
+
+def _edition_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
+    @asset(
+        key=[STAGE, f"{grain}_edition"],
+        description=(
+            f"The sealed edition of the {grain.ritual} review: the draft's files, frozen with its "
+            "recipients before the first send and never written again. Sealed only where an "
+            "intent is open; else the run archives. To send by hand, launch one period with "
+            "open_intent (and restates, after a published edition)."
+        ),
+        partitions_def=period_partitions(grain, settings.organisation),
+        backfill_policy=BackfillPolicy.single_run(),
+        deps=[AssetKey(["review", f"{grain}_pages"])],
+        group_name=STAGE,
+        owners=["team:learning"],
+        kinds={"python"},
+    )
+    def edition(context: AssetExecutionContext, config: EditionConfig) -> MaterializeResult[None]:
+        periods = _periods(context, grain)
+        if config.open_intent and len(periods) != 1:
+            raise Problem(
+                "open_intent is said for several periods at once.",
+                remedy="launch the one period that is to be sent.",
+            )
+        lake = Lake(settings.lake_url, settings.duckdb)
+        refused: dict[str, Problem] = {}
+        with State.open(settings) as state:
+            if config.open_intent:
+                open_intent(
+                    state,
+                    grain.ritual,
+                    periods[0].id,
+                    opened_by="person",
+                    reason=config.reason,
+                    restates=config.restates,
+                    # a re-execution carries the same config; it must not open another
+                    run_id=context.run.root_run_id or context.run_id,
+                )
+            for period in periods:
+                try:
+                    mode, sealed = seal_period(state, settings, lake, period)
+                except Problem as problem:
+                    refused[period.id] = problem
+                    continue
+                context.add_asset_metadata(
+                    _edition_metadata(mode, sealed), partition_key=partition_key(period)
+                )
+        _raise_refused(refused)
+        return MaterializeResult(metadata={"periods": len(periods)})
+
+    return edition
+
+
+def _delivery_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
+    @asset(
+        key=[STAGE, f"{grain}_delivery"],
+        description=(
+            f"The {grain.ritual} review, handed to the channel of the settings: at most once to "
+            "each recipient, whatever crashes. Without an open intent mode is 'archived' and "
+            "nothing is sent."
+        ),
+        partitions_def=period_partitions(grain, settings.organisation),
+        backfill_policy=BackfillPolicy.single_run(),
+        deps=[AssetKey([STAGE, f"{grain}_edition"])],
+        group_name=STAGE,
+        owners=["team:learning"],
+        kinds={"python", settings.delivery.channel},
+    )
+    def delivery(context: AssetExecutionContext) -> MaterializeResult[None]:
+        lake = Lake(settings.lake_url, settings.duckdb)
+        refused: dict[str, Problem] = {}
+        waiting: list[DeliveryReport] = []
+        sent = 0
+        with State.open(settings) as state:
+            for period in _periods(context, grain):
+                try:
+                    report = deliver_period(state, settings, lake, period, context.run_id)
+                except Problem as problem:
+                    refused[period.id] = problem
+                    continue
+                metadata = _delivery_metadata(report)
+                context.log.info(f"{period.id}: {metadata}")
+                context.add_asset_metadata(metadata, partition_key=partition_key(period))
+                sent += report.sent
+                if report.mode == "sent" and report.still_planned:
+                    waiting.append(report)
+        _raise_refused(refused)
+        if waiting:
+            faults = sorted({fault for report in waiting for fault in report.faults})
+            raise Failure(
+                f"{sum(report.still_planned for report in waiting)} recipients have not been sent "
+                f"to; nothing was accepted for them, and the next run tries again. "
+                f"{'; '.join(faults)}",
+                metadata=_delivery_metadata(waiting[-1]),
+                allow_retries=False,
+            )
+        return MaterializeResult(metadata={"sent": sent})
+
+    return delivery
+
+
+def _periods(context: AssetExecutionContext, grain: Grain) -> list[Period]:
+    return sorted(
+        Period.containing(grain, date.fromisoformat(key)) for key in context.partition_keys
+    )
+
+
+def _raise_refused(refused: Mapping[str, Problem]) -> None:
+    """One period's fault must not keep the others from being done; it is raised after them."""
+    if len(refused) == 1:
+        raise next(iter(refused.values()))
+    if refused:
+        raise Problem("; ".join(f"{period}: {problem}" for period, problem in refused.items()))
+
+
+def seal_period(
+    state: State, settings: Settings, lake: Lake, period: Period
+) -> tuple[str, Edition | None]:
+    """Seal one period if its intent is open and its close allows.
+
+    What a verdict refuses is held and goes out once the verdict allows; what a person held waits
+    for that person.
+
+    Returns:
+        ``sealed``, ``unchanged`` (a restatement equal to the edition before), ``held`` or
+        ``archived``; and the edition, where there is one.
+
+    Raises:
+        Problem: the close does not allow, or the edition cannot be sealed.
+    """
+    from orchestration.quality.close import require_allowed
+    from orchestration.review.assets import draft_folder
+
+    ritual = period.grain.ritual
+    intent = state.pending_intent(ritual, period.id)
+    if intent is not None:
+        existing = state.edition_of_intent(intent.intent_id)
+        if existing is not None:  # late data or a later verdict change nothing any more
+            return "sealed", existing
+        if intent.held_by == "person":
+            return "held", None
+    try:
+        close = require_allowed(lake, period)
+    except Problem as problem:
+        if intent is not None:
+            state.hold_intent(intent.intent_id, str(problem), by="close")
+        raise
+    if intent is None:
+        return "archived", state.latest_edition(ritual, period.id)
+    if intent.status is IntentStatus.HELD:
+        state.release_intent(intent.intent_id, by="close")
+    draft = draft_folder(settings, period)
+    sealed = seal(
+        state,
+        settings,
+        ritual,
+        period,
+        draft,
+        read_audience(settings, lake, period),
+        provenance(settings, draft, period, close.model_dump(mode="json")),
+    )
+    return ("sealed" if sealed.intent_id == intent.intent_id else "unchanged"), sealed
+
+
+def deliver_period(
+    state: State, settings: Settings, lake: Lake, period: Period, run_id: str
+) -> DeliveryReport:
+    """Deliver one period's sealed edition if its intent is open; else say how it stands.
+
+    Raises:
+        Problem: an open intent has no sealed edition; the close does not allow what is not sealed;
+            the channel cannot be opened.
+    """
+    from orchestration.quality.close import require_allowed
+
+    ritual = period.grain.ritual
+    intent = state.pending_intent(ritual, period.id)
+    edition = (
+        state.latest_edition(ritual, period.id)
+        if intent is None
+        else state.edition_of_intent(intent.intent_id)
+    )
+    if intent is None or edition is None:
+        require_allowed(lake, period)
+    if intent is None or intent.status is not IntentStatus.OPEN:
+        mode: Literal["archived", "held"] = "archived" if intent is None else "held"
+        return DeliveryReport(mode) if edition is None else standing(state, edition, mode)
+    if edition is None:
+        raise Problem(
+            f"the {ritual} review of {period.id} may be sent but is not sealed.",
+            remedy=f"materialize delivery/{period.grain}_edition of the period first.",
+        )
+    return deliver(state, settings, edition, open_channel(settings), run_id)
+
+
+def read_audience(settings: Settings, lake: Lake, period: Period) -> recipients.Audience:
+    """Who attends the period's ritual, by its published governance rows.
+
+    Raises:
+        Problem: the charter names nobody who attends, or a setting is wrong.
+    """
+    from orchestration.warehouse.published import read_published
+
+    rows = read_published(lake, period.grain, f"governance__{period.grain}", period_ids=[period.id])
+    return recipients.audience(
+        rows, recipients.attending_roles(period.grain.ritual, settings), settings
+    )
+
+
+def provenance(
+    settings: Settings, draft: Path, period: Period, close: Mapping[str, Any]
+) -> Provenance:
+    """What an edition stands on, from its own scorecard and the period's close.
+
+    Raises:
+        Problem: the draft's scorecard is missing, or is another period's.
+    """
+    file = draft / _SCORECARD
+    try:
+        content = file.read_bytes()
+        card = json.loads(content)
+    except (OSError, ValueError) as error:
+        raise Problem(
+            "the draft has no readable scorecard.",
+            file=str(file),
+            remedy="materialize the scorecard and its pages first.",
+        ) from error
+    if (card.get("ritual"), card.get("period_id")) != (period.grain.ritual, period.id):
+        raise Problem(f"the draft's scorecard is not that of {period.id}.", file=str(file))
+    as_of = card.get("data_as_of")
+    return Provenance(
+        figures_hash=hashlib.sha256(content).hexdigest(),
+        manifest_hash=_hash(close),
+        settings_hash=_hash(settings.model_dump(mode="json")),
+        charter_hash=str(card.get("charter_hash", ""))[:64],
+        code_version=str(card.get("code_version", ""))[:64],
+        data_as_of=date.fromisoformat(as_of) if as_of else None,
+    )
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def audience(settings: Settings, period: Period) -> list[str]:
+    """The lines of a dry run: who would get the period's review, who would not and why.
+
+    Raises:
+        Problem: the charter or a setting is wrong, or the period has no draft.
+    """
+    from orchestration.review.assets import draft_folder
+
+    lake = Lake(settings.lake_url, settings.duckdb)
+    with State.open(settings) as state:
+        found = dry_run(
+            state,
+            settings,
+            period.grain.ritual,
+            period,
+            draft_folder(settings, period),
+            read_audience(settings, lake, period),
+        )
+    return str(found).splitlines()
+
+
+def _edition_metadata(mode: str, edition: Edition | None) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"mode": mode}
+    if edition is not None:
+        metadata |= {
+            "edition_number": edition.number,
+            "subject": edition.subject,
+            "content_hash": edition.content_hash,
+            "folder": MetadataValue.path(edition.folder),
+        }
+    return metadata
+
+
+def _delivery_metadata(report: DeliveryReport) -> dict[str, Any]:
+    """Numbers only: no address and no name ever stands in Dagster's log."""
+    metadata: dict[str, Any] = {"mode": report.mode, "sent": report.sent}
+    if report.edition_number is not None:
+        metadata |= {
+            "accepted": report.accepted,
+            "failed": report.failed,
+            "unknown": report.unknown,
+            "still_planned": report.still_planned,
+            "edition_number": report.edition_number,
+            "subject": report.subject,
+        }
+    return metadata
