@@ -18,7 +18,11 @@ periods as (
 ),
 
 units as (
-    select * from {{ of_grain('org_units', grain) }}
+    select distinct
+        tree.period_start,
+        tree.org_unit_id,
+        tree.depth
+    from {{ of_grain('int_org_tree', grain) }} as tree
 ),
 
 -- the newest version of each rule that is in force at the end of the period
@@ -57,31 +61,21 @@ changes as (
     group by periods.period_start, initiatives.org_unit_id
 ),
 
-reached_by as (
+unit_changes as (
     select
         tree.period_start,
         tree.org_unit_id,
-        tree.ancestor_id as place
-    from {{ of_grain('int_org_tree', grain) }} as tree
-    union all
-    select
-        units.period_start,
-        units.org_unit_id,
-        units.org_unit_id as place
-    from units
-),
-
-unit_changes as (
-    select
-        reached_by.period_start,
-        reached_by.org_unit_id,
         max(changes.changed_on) as changed_on
-    from reached_by
+    from {{ of_grain('int_org_tree', grain) }} as tree
     inner join changes
         on
-            reached_by.period_start = changes.period_start
-            and (changes.org_unit_id is null or reached_by.place = changes.org_unit_id)
-    group by reached_by.period_start, reached_by.org_unit_id
+            tree.period_start = changes.period_start
+            and (
+                changes.org_unit_id is null
+                or changes.org_unit_id = '*'
+                or changes.org_unit_id = tree.ancestor_id
+            )
+    group by tree.period_start, tree.org_unit_id
 ),
 
 built as (
@@ -256,13 +250,19 @@ limits as (
         charts.*,
         -- a level has natural bounds that limits need not pass; a change may be negative
         case
-            when charts.basis = 'level' and charts.unit <> 'index_change'
-                then greatest(charts.mean - charts.spread, 0)
+            when
+                charts.basis = 'level'
+                and charts.unit <> 'index_change'
+                and charts.mean - charts.spread < 0
+                then 0
             else charts.mean - charts.spread
         end as lower_limit,
         case
-            when charts.basis = 'level' and charts.unit = 'percent'
-                then least(charts.mean + charts.spread, 100)
+            when
+                charts.basis = 'level'
+                and charts.unit = 'percent'
+                and charts.mean + charts.spread > 100
+                then 100
             else charts.mean + charts.spread
         end as upper_limit
     from charts
