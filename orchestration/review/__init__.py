@@ -1,0 +1,1 @@
+"""From one typed Scorecard to the files that people read: pages, pack and email."""
