@@ -54,9 +54,16 @@ def judge(manifest: DeliveryManifest, *, suites: Path = SUITES) -> Judgement:
 
 
 def judge_all(
-    feed: FeedName, manifests: Sequence[DeliveryManifest], *, suites: Path = SUITES
+    feed: FeedName,
+    manifests: Sequence[DeliveryManifest],
+    *,
+    changes: bool = False,
+    suites: Path = SUITES,
 ) -> list[Judgement]:
     """Judge deliveries of one feed in one validation; one judgement each, in the order given.
+
+    Args:
+        changes: a delivery holds only the rows that changed, so that its volume says nothing.
 
     Raises:
         Problem: the feed's suite is missing or is not one that Great Expectations reads.
@@ -68,6 +75,9 @@ def judge_all(
     suite = load_suite(feed, suites)
     columns = _columns(suite)
     profiles = [_row(manifest, columns) for manifest in manifests]
+    if changes:
+        for profile in profiles:
+            profile["volume_ratio"] = None
     frame = pd.DataFrame(profiles)
     for name in columns:
         if all(value is None or isinstance(value, int | float) for value in frame[name]):
@@ -109,6 +119,10 @@ def judge_all(
                 else _message(name, config.meta or {}, column, rows[delivery_id], manifest)
             )
             (judgement.failed if critical else judgement.warned).append(message)
+    for manifest in manifests:
+        judgement = judgements[manifest.delivery_id]
+        if manifest.contract_problem is not None and not judgement.failed:
+            judgement.failed.append(manifest.contract_problem)  # whatever the suite says
     return [judgements[m.delivery_id] for m in manifests]
 
 
@@ -133,7 +147,7 @@ def load_suite(feed: FeedName, suites: Path = SUITES) -> ExpectationSuite:
 @cache
 def _suite(file: Path, stamp: int) -> ExpectationSuite:
     """Parse one suite file; ``stamp`` makes an edited file a new one."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    _batch_definition()  # a suite can only be made once there is a context
     import great_expectations as gx
 
     try:
@@ -147,7 +161,7 @@ def _suite(file: Path, stamp: int) -> ExpectationSuite:
 
 
 @cache
-def _batch_definition() -> BatchDefinition:
+def _batch_definition() -> BatchDefinition[Any]:
     """A context in memory that writes no file, draws no progress bar and calls nobody."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
@@ -171,25 +185,14 @@ def _columns(suite: ExpectationSuite) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def flat(profile: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested profile with dotted names: ``{"null_share": {"email": 0}}`` is null_share.email."""
-    found: dict[str, Any] = {}
-    for key, value in profile.items():
-        if isinstance(value, Mapping):
-            found.update(flat(value, f"{prefix}{key}."))
-        else:
-            found[prefix + key] = value
-    return found
-
-
 def _row(manifest: DeliveryManifest, columns: Sequence[str]) -> dict[str, Any]:
     """One delivery as a row of the table that is validated.
 
     A key that a suite reads and the profile lacks is counted, and the suites refuse that: an
     expectation over an absent number would hold for want of anything to contradict it.
     """
-    known = flat(manifest.profile)
-    derived = {
+    known = manifest.profile
+    derived: dict[str, Any] = {
         _DELIVERY: manifest.delivery_id,
         CONTRACT_COLUMN: None if manifest.contract_problem is None else "set",
         "rows_in": manifest.rows_in,
@@ -197,6 +200,9 @@ def _row(manifest: DeliveryManifest, columns: Sequence[str]) -> dict[str, Any]:
         "rows_rejected": manifest.rows_rejected,
         "rejected_share": manifest.rows_rejected / manifest.rows_in if manifest.rows_in else 0.0,
     }
+    if "null_share__parent_org_unit_id" in known:
+        no_parent = known["null_share__parent_org_unit_id"]
+        derived["roots"] = None if no_parent is None else round(no_parent * manifest.rows_accepted)
     missing = [c for c in columns if c not in known and c not in derived and c != MISSING_COLUMN]
     read = manifest.contract_problem is None
     return {

@@ -56,7 +56,11 @@ def publish(
         manifests: deliveries of ``feed``; those already promoted or refused keep their verdict.
         judge: how deliveries are judged; the feed's expectation suite unless a test says else.
     """
-    staged = [m for m in manifests if m.verdict == "staged"]
+    staged = [
+        m
+        for m in manifests
+        if m.verdict == "staged" or (m.contract_problem is not None and not m.failed_expectations)
+    ]
     damaged = damage(lake, feed, [m for m in manifests if m.contract_problem is None])
     verdicts = dict(
         zip((m.delivery_id for m in staged), judge(feed, staged) if staged else [], strict=True)
@@ -65,8 +69,8 @@ def publish(
     for manifest in sorted(manifests, key=lambda m: m.delivery_id):
         verdict = verdicts.get(manifest.delivery_id)
         if verdict is not None and manifest.delivery_id not in damaged:
-            if not verdict.failed:
-                _move_to_raw(lake, manifest)
+            # Rejected rows stay, also those of a delivery that is refused.
+            _publish_files(lake, manifest, "raw_rejected", *(() if verdict.failed else ("raw",)))
             manifest = manifest.model_copy(
                 update={
                     "verdict": "refused" if verdict.failed else "promoted",
@@ -93,20 +97,20 @@ def _partitions(manifest: DeliveryManifest) -> list[str]:
     return [raw_partition(CONTRACT[manifest.feed], day.isoformat()) for day in days]
 
 
-def _places(manifest: DeliveryManifest, partition: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _publish_files(lake: Lake, manifest: DeliveryManifest, *trees: str) -> None:
+    """Move what is staged beneath ``raw/`` or ``raw_rejected/`` to the same place in the lake.
+
+    Files that an earlier, interrupted publication has moved are no longer staged.
+    """
+    for tree in trees:
+        for file in lake.files("staged", manifest.feed, manifest.delivery_id, tree):
+            lake.move((file,), tuple(file.split("/")[3:]))
+
+
+def _places(manifest: DeliveryManifest, tree: str, partition: str) -> list[tuple[str, ...]]:
     """Where one partition's file of a delivery lies before and after publication."""
-    file = f"{manifest.delivery_id}.parquet"
-    return (
-        ("staged", manifest.feed, manifest.delivery_id, partition, file),
-        ("raw", manifest.feed, partition, file),
-    )
-
-
-def _move_to_raw(lake: Lake, manifest: DeliveryManifest) -> None:
-    for partition in _partitions(manifest):
-        staged, raw = _places(manifest, partition)
-        if lake.exists(*staged):  # else an earlier, interrupted publication has moved it
-            lake.move(staged, raw)
+    at = (tree, manifest.feed, partition, f"{manifest.delivery_id}.parquet")
+    return [("staged", manifest.feed, manifest.delivery_id, *at), at]
 
 
 def damage(lake: Lake, feed: FeedName, manifests: Sequence[DeliveryManifest]) -> dict[str, str]:
@@ -114,39 +118,43 @@ def damage(lake: Lake, feed: FeedName, manifests: Sequence[DeliveryManifest]) ->
 
     Reads row counts from the Parquet footers only.
     """
-    wanted: dict[str, list[str]] = {}
+    wanted: dict[str, dict[str, int]] = {}  # delivery id: tree: rows
+    files: dict[str, tuple[str, str]] = {}  # file: delivery id, tree
     faults: dict[str, str] = {}
     for manifest in manifests:
+        name = manifest.delivery_id
         if manifest.rows_in != manifest.rows_accepted + manifest.rows_rejected:
-            faults[manifest.delivery_id] = (
+            faults[name] = (
                 f"{manifest.rows_in} rows in, {manifest.rows_accepted} accepted, "
                 f"{manifest.rows_rejected} rejected: rows were lost or invented"
             )
             continue
-        if manifest.verdict == "refused":
-            continue
-        for partition in _partitions(manifest):
-            here = [p for p in _places(manifest, partition) if lake.exists(*p)]
+        rejects = f"delivery_date={manifest.delivery_date}"
+        expected = [("raw_rejected", rejects, manifest.rows_rejected)]
+        if manifest.verdict != "refused":
+            expected += [("raw", p, manifest.rows_accepted) for p in _partitions(manifest)]
+        for tree, partition, rows in expected:
+            if not rows:
+                continue
+            here = [p for p in _places(manifest, tree, partition) if lake.exists(*p)]
             if not here:
-                faults[manifest.delivery_id] = f"the file of {partition} is missing"
+                faults[name] = f"the file of {tree}/{feed}/{partition} is missing"
                 break
-            wanted.setdefault(manifest.delivery_id, []).append(lake.path(*here[0]))
-    found: dict[str, int] = {}
-    files = [file for name in wanted if name not in faults for file in wanted[name]]
+            wanted.setdefault(name, {})[tree] = rows
+            files[lake.path(*here[0])] = (name, tree)
+    found: dict[tuple[str, str], int] = {}
     if files:
         with lake.connect() as connection:
-            found = dict(
-                connection.execute(
-                    "SELECT file_name, num_rows FROM parquet_file_metadata(["
-                    + ", ".join(quoted(file) for file in files)
-                    + "])"
-                ).fetchall()
-            )
-    for manifest in manifests:
-        name = manifest.delivery_id
-        if name in faults or name not in wanted:
-            continue
-        rows = sum(found[file] for file in wanted[name])
-        if rows != manifest.rows_accepted:
-            faults[name] = f"{manifest.rows_accepted} rows accepted but {rows} in its files"
+            for file, rows in connection.execute(
+                "SELECT file_name, num_rows FROM parquet_file_metadata(["
+                + ", ".join(quoted(file) for file in files)
+                + "])"
+            ).fetchall():
+                found[files[file]] = found.get(files[file], 0) + rows
+    for name, trees in wanted.items():
+        for tree, rows in trees.items():
+            if name not in faults and found[name, tree] != rows:
+                faults[name] = (
+                    f"{rows} rows counted for {tree} but {found[name, tree]} in its files"
+                )
     return faults

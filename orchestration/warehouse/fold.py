@@ -19,8 +19,9 @@ import os
 import uuid
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import dagster as dg
 import duckdb
 
 from orchestration.feeds.contract import CONTRACT, SNAPSHOTS
@@ -28,9 +29,6 @@ from orchestration.feeds.deliveries import in_force, initialise, raw_partition
 from orchestration.lake import Lake, identifier, quoted
 from orchestration.periods import day_partitions
 from orchestration.settings import FeedName, Settings
-
-if TYPE_CHECKING:
-    from dagster import AssetsDefinition
 
 _STATE_KEY = "folded"
 _FORMAT = 1  # raise when the rule of folding changes: every versions file is then folded anew
@@ -284,14 +282,12 @@ def _write(
     return _count(lake, connection, feed)
 
 
-def build_fold_assets(settings: Settings) -> list[AssetsDefinition]:
+def build_fold_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """One asset a declared snapshot feed: ``warehouse/versions_<feed>``."""
     return [_versions_asset(settings, feed) for feed in SNAPSHOTS if feed in settings.feeds]
 
 
-def _versions_asset(settings: Settings, feed: FeedName) -> AssetsDefinition:
-    import dagster as dg
-
+def _versions_asset(settings: Settings, feed: FeedName) -> dg.AssetsDefinition:
     contract = CONTRACT[feed]
     changes = settings.feeds[feed].delivery == "changes"
 
@@ -318,7 +314,7 @@ def _versions_asset(settings: Settings, feed: FeedName) -> AssetsDefinition:
             )
         },
     )
-    def versions() -> dg.MaterializeResult:
+    def versions() -> dg.MaterializeResult[None]:
         lake = Lake(settings.lake_url, settings.duckdb)
         initialise(lake)
         report = fold(lake, feed, changes=changes)
