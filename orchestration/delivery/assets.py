@@ -230,7 +230,9 @@ def seal_period(
         period,
         draft,
         read_audience(settings, lake, period),
-        provenance(settings, draft, period, close.model_dump(mode="json")),
+        provenance(
+            settings, draft, period, {name: feed.stands_on for name, feed in close.feeds.items()}
+        ),
     )
     return ("sealed" if sealed.intent_id == intent.intent_id else "unchanged"), sealed
 
@@ -281,9 +283,12 @@ def read_audience(settings: Settings, lake: Lake, period: Period) -> recipients.
 
 
 def provenance(
-    settings: Settings, draft: Path, period: Period, close: Mapping[str, Any]
+    settings: Settings, draft: Path, period: Period, raw: Mapping[str, str]
 ) -> Provenance:
     """What an edition stands on, from its own scorecard and the period's close.
+
+    Args:
+        raw: for each feed, the hash over its deliveries in force.
 
     Raises:
         Problem: the draft's scorecard is missing, or is another period's.
@@ -303,7 +308,7 @@ def provenance(
     as_of = card.get("data_as_of")
     return Provenance(
         figures_hash=hashlib.sha256(content).hexdigest(),
-        manifest_hash=_hash(close),
+        manifest_hash=_hash(raw),
         settings_hash=_hash(settings.model_dump(mode="json")),
         charter_hash=str(card.get("charter_hash", ""))[:64],
         code_version=str(card.get("code_version", ""))[:64],

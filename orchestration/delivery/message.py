@@ -65,7 +65,7 @@ class Part:
     content_id: str | None = None
 
     def __post_init__(self) -> None:
-        if not _FILE_NAME.fullmatch(self.name):
+        if not _FILE_NAME.fullmatch(self.name) or has_control_characters(self.name):
             raise Problem("an attachment's name has characters that no header may hold.")
         if not _MEDIA_TYPE.fullmatch(self.media_type):
             raise Problem(f"{self.name}: its media type is not one.", file=self.name)

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from tests.delivery.conftest import PERIOD, PROVENANCE, make_audience, make_draft, seal_edition
 from orchestration.delivery.channels import open_channel
-from orchestration.delivery.editions import deliver, seal
+from orchestration.delivery.editions import deliver
+from tests.delivery.conftest import seal_edition
 
 
 def test_line(state, settings, draft):

@@ -1,0 +1,408 @@
+"""The state database: migrations, transitions that only one can make, and what they refuse."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from orchestration import state as state_module
+from orchestration.problems import Problem
+from orchestration.state import (
+    SCHEMA_REVISION,
+    FrozenRecipient,
+    IntentStatus,
+    LedgerRow,
+    SendStatus,
+    State,
+    holder_is_dead,
+    metadata,
+    new_holder,
+)
+from tests.delivery.conftest import Clock
+
+POSTGRES = os.environ.get("ADOPTION_TEST_POSTGRES")
+MIGRATIONS = Path(state_module.__file__).parent / "migrations"
+
+
+def url_of(folder: Path) -> str:
+    return f"sqlite:///{folder / 'state' / 'state.sqlite'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
+    if request.param == "sqlite":
+        url = url_of(tmp_path)
+    elif POSTGRES is None:
+        pytest.skip("POSTGRESQL IS NOT TESTED: set ADOPTION_TEST_POSTGRES to an empty database")
+    else:
+        url = POSTGRES
+    with State.at(url, tmp_path) as opened:
+        yield opened
+        if request.param == "postgresql":
+            with opened._engine.begin() as connection:
+                for table in reversed(metadata.sorted_tables):
+                    connection.execute(table.delete())
+
+
+def plan(state: State, *recipients: str) -> list[LedgerRow]:
+    state.plan("edition", "e1", recipients)
+    return state.ledger_rows("edition", "e1")
+
+
+def status(state: State) -> dict[str, str]:
+    return {row.recipient: row.status for row in state.ledger_rows()}
+
+
+def commit_edition(state: State, intent: Any, number: int = 1) -> None:
+    """An edition's row, without a folder."""
+    with state.sealing(intent) as sealing:
+        sealing.commit(
+            {
+                "edition_id": f"e{number}",
+                "intent_id": intent.intent_id,
+                "ritual": intent.ritual,
+                "period_id": intent.period_id,
+                "number": number,
+                "sealed_at": state.now(),
+                "folder": f"editions/e{number}",
+                "subject": "Review",
+                **dict.fromkeys(
+                    (
+                        "content_hash",
+                        "figures_hash",
+                        "manifest_hash",
+                        "settings_hash",
+                        "charter_hash",
+                        "code_version",
+                    ),
+                    "x",
+                ),
+            },
+            [FrozenRecipient("a@x.org", "A@x.org", "sponsor")],
+        )
+
+
+# ---- opening -------------------------------------------------------------------------------
+
+
+def test_the_newest_migration_is_the_one_the_code_expects() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA_REVISION]
+
+
+def test_migrations_give_the_tables_the_code_has(state: State) -> None:
+    with state._read() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_opened_by_many_at_once_it_is_migrated_once(tmp_path: Path) -> None:
+    barrier = threading.Barrier(6)
+
+    def open_it(_: int) -> int:
+        barrier.wait()
+        with State.at(url_of(tmp_path), tmp_path) as state:
+            state.open_intent("monthly", "2026-10", opened_by="schedule")
+            return len(state.pending_intents())
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(open_it, range(6))) == [1] * 6
+
+
+def test_sqlite_is_private_durable_and_keeps_foreign_keys(tmp_path: Path) -> None:
+    with State.at(url_of(tmp_path), tmp_path) as state, state._read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30000
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    file = tmp_path / "state" / "state.sqlite"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_half_migration_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import alembic.op
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(alembic.op, "create_index", dies)
+        with pytest.raises(KeyboardInterrupt):
+            State.at(url_of(tmp_path), tmp_path)
+    file = tmp_path / "state" / "state.sqlite"
+    assert sqlite3.connect(file).execute("SELECT * FROM sqlite_master").fetchall() == []
+    State.at(url_of(tmp_path), tmp_path).close()
+
+
+def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
+    State.at(url_of(tmp_path), tmp_path).close()
+    file = tmp_path / "state" / "state.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Problem, match="another version"):
+        State.at(url_of(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("what is this", "not an SQLAlchemy URL"),
+        ("nosuch://host/db", "no driver"),
+        ("sqlite:////proc/nowhere/state.sqlite", "cannot be created"),
+    ],
+)
+def test_wrong_urls_are_explained(url: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(Problem, match=words):
+        State.at(url, tmp_path)
+
+
+def test_a_password_in_the_url_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(Problem) as caught:
+        State.at("nosuch://user:canary@host/db", tmp_path)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "state.sqlite"
+    file.parent.mkdir()
+    file.write_bytes(b"not a database, whatever it may be called" * 100)
+    with pytest.raises(Problem, match="cannot be opened"):
+        State.at(url_of(tmp_path), tmp_path)
+
+
+# ---- intents -------------------------------------------------------------------------------
+
+
+def test_the_schedule_opens_once_and_never_again(state: State) -> None:
+    first = state.open_intent("monthly", "2026-10", opened_by="schedule")
+    assert first == state.open_intent("monthly", "2026-10", opened_by="schedule")
+    assert first == state.open_intent("monthly", "2026-10", opened_by="person")
+    assert state.settled_periods("monthly") == set()
+    assert state.settle_intent(first.intent_id)
+    assert state.settle_intent(first.intent_id)
+    assert state.open_intent("monthly", "2026-10", opened_by="schedule").status == "settled"
+    assert state.pending_intents() == []
+    assert state.settled_periods("monthly") == {"2026-10"}
+    assert state.settled_periods("weekly") == set()
+
+
+def test_a_person_must_say_that_a_published_review_is_restated(state: State) -> None:
+    with pytest.raises(Problem, match="never published"):
+        state.open_intent("monthly", "2026-10", opened_by="person", restates=True)
+    first = state.open_intent("monthly", "2026-10", opened_by="person")
+    commit_edition(state, first)
+    with pytest.raises(Problem, match="still pending"):
+        state.open_intent("monthly", "2026-10", opened_by="person", restates=True)
+    assert not state.settle_intent(first.intent_id)  # its recipient was not even planned
+    plan(state, "a@x.org")
+    assert not state.settle_intent(first.intent_id)
+    state.refuse(state.ledger_rows()[0], "x")
+    assert state.settle_intent(first.intent_id)
+    with pytest.raises(Problem, match="published already"):
+        state.open_intent("monthly", "2026-10", opened_by="person")
+    second = state.open_intent("monthly", "2026-10", opened_by="person", restates=True)
+    assert second.intent_id != first.intent_id
+    assert state.settled_periods("monthly") == set()
+
+
+def test_one_run_opens_one_intent(state: State) -> None:
+    first = state.open_intent("monthly", "2026-10", opened_by="person", run_id="root")
+    commit_edition(state, first)
+    plan(state, "a@x.org")
+    state.refuse(state.ledger_rows()[0], "x")
+    state.settle_intent(first.intent_id)
+    again = state.open_intent(
+        "monthly", "2026-10", opened_by="person", restates=True, run_id="root"
+    )
+    assert (again.intent_id, again.status) == (first.intent_id, IntentStatus.SETTLED)
+
+
+def test_what_a_person_held_only_a_person_releases(state: State) -> None:
+    intent = state.open_intent("monthly", "2026-10", opened_by="schedule").intent_id
+    assert state.hold_intent(intent, "stale feed", by="close").held_by == "close"
+    assert state.hold_intent(intent, "not before the board", by="person").held_by == "person"
+    assert state.hold_intent(intent, "stale feed", by="close").reason == "not before the board"
+    assert state.release_intent(intent, by="close").status == "held"
+    assert not state.settle_intent(intent)
+    assert state.release_intent(intent, by="person").status == "open"
+    assert state.cancel_intent(intent, "no meeting").status == "cancelled"
+    with pytest.raises(Problem, match="cancelled"):
+        state.release_intent(intent, by="person")
+    with pytest.raises(Problem, match="cancelled"):
+        state.hold_intent(intent, "x", by="person")
+
+
+def test_a_cancelled_sealed_edition_goes_on_when_reopened(state: State) -> None:
+    first = state.open_intent("monthly", "2026-10", opened_by="schedule")
+    commit_edition(state, first)
+    state.cancel_intent(first.intent_id, "wrong week")
+    assert state.open_intent("monthly", "2026-10", opened_by="schedule").status == "cancelled"
+    again = state.open_intent("monthly", "2026-10", opened_by="person")
+    assert (again.intent_id, again.status) == (first.intent_id, "open")
+
+
+def test_only_one_of_many_opens(state: State) -> None:
+    barrier = threading.Barrier(8)
+
+    def open_it(_: int) -> int:
+        barrier.wait()
+        return state.open_intent("monthly", "2026-10", opened_by="person").intent_id
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(open_it, range(8)))) == 1
+    assert len(state.pending_intents()) == 1
+
+
+# ---- ledger --------------------------------------------------------------------------------
+
+
+def test_only_one_of_many_claims(state: State) -> None:
+    (row,) = plan(state, "a@x.org")
+    barrier = threading.Barrier(8)
+
+    def claim(number: int) -> bool:
+        barrier.wait()
+        return state.claim(row, run_id=f"run-{number}", holder=f"holder-{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(claim, range(8))) == [False] * 7 + [True]
+    assert state.ledger_rows()[0].attempts == 1
+
+
+def test_planning_again_changes_nothing(state: State) -> None:
+    assert state.plan("edition", "e1", ["a@x.org", "b@x.org", "a@x.org"]) == 2
+    row = state.ledger_rows()[0]
+    state.claim(row, run_id="r", holder="h")
+    state.finish(row, holder="h", status=SendStatus.ACCEPTED, provider_message_id="m")
+    assert state.plan("edition", "e1", ["a@x.org", "c@x.org"]) == 1
+    assert state.plan("edition", "e1", []) == 0
+    assert status(state) == {"a@x.org": "accepted", "b@x.org": "planned", "c@x.org": "planned"}
+
+
+def test_accepted_is_final(state: State) -> None:
+    (row,) = plan(state, "a@x.org")
+    state.claim(row, run_id="r", holder="h")
+    assert state.finish(row, holder="h", status=SendStatus.ACCEPTED)
+    assert not state.finish(row, holder="h", status=SendStatus.PLANNED)
+    assert not state.claim(row, run_id="r", holder="h")
+    assert not state.refuse(row, "x")
+    assert state.expire(dead_runs=["r"]) == 0
+    for verdict in ("accepted", "failed", "resend"):
+        with pytest.raises(Problem):
+            state.decide("edition", "e1", "a@x.org", verdict, why="x")
+    assert status(state) == {"a@x.org": "accepted"}
+
+
+def test_only_the_holder_finishes(state: State) -> None:
+    (row,) = plan(state, "a@x.org")
+    state.claim(row, run_id="r", holder="h")
+    assert not state.finish(row, holder="other", status=SendStatus.ACCEPTED)
+    assert status(state) == {"a@x.org": "sending"}
+
+
+def test_a_claim_needs_an_open_intent_and_the_time(state: State) -> None:
+    clock = Clock()
+    state.now = clock.now
+    intent = state.open_intent("monthly", "2026-10", opened_by="schedule").intent_id
+    (row,) = plan(state, "a@x.org")
+    state.hold_intent(intent, "x", by="person")
+    assert not state.claim(row, run_id="r", holder="h", intent_id=intent)
+    state.release_intent(intent, by="person")
+    assert state.claim(row, run_id="r", holder="h", intent_id=intent)
+    later = clock.moment + timedelta(seconds=30)
+    state.finish(row, holder="h", status=SendStatus.PLANNED, not_before=later)
+    assert not state.claim(row, run_id="r", holder="h", intent_id=intent)
+    clock.sleep(30)
+    assert state.claim(row, run_id="r", holder="h", intent_id=intent)
+
+
+def test_leases(state: State) -> None:
+    clock = Clock()
+    state.now = clock.now
+    first, second = plan(state, "a@x.org", "b@x.org")
+    state.claim(first, run_id="r", holder="h1", lease=timedelta(seconds=60))
+    state.claim(second, run_id="r", holder="h2", lease=timedelta(seconds=60))
+    clock.sleep(59)
+    assert state.expire() == 0
+    assert state.renew("h1", timedelta(seconds=60)) == 1
+    clock.sleep(2)
+    assert state.expire() == 1
+    assert status(state) == {"a@x.org": "sending", "b@x.org": "unknown"}
+    # the silent sender was alive after all, and knows
+    assert state.renew("h2") == 0
+    assert state.finish(second, holder="h2", status=SendStatus.ACCEPTED)
+    assert state.expire(dead_runs=["r"]) == 1
+    assert status(state) == {"a@x.org": "unknown", "b@x.org": "accepted"}
+
+
+def test_a_dead_process_is_known_at_once(state: State) -> None:
+    (row,) = plan(state, "a@x.org")
+    alive = new_holder()
+    machine, _, started, random = alive.split("|")
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert not holder_is_dead(alive)
+    assert not holder_is_dead(f"elsewhere|{pid}|{started}|{random}")
+    assert not holder_is_dead("nonsense") and not holder_is_dead(None)
+    assert holder_is_dead(f"{machine}|{os.getpid()}|1|{random}")  # the id was given away again
+    dead = f"{machine}|{pid}|{started}|{random}"
+    state.claim(row, run_id="r", holder=dead)
+    assert state.expire() == 1
+    assert status(state) == {"a@x.org": "unknown"}
+
+
+def test_a_persons_word_on_the_unknown(state: State) -> None:
+    intent = state.open_intent("monthly", "2026-10", opened_by="schedule")
+    commit_edition(state, intent)
+    rows = plan(state, "a@x.org", "b@x.org", "c@x.org")
+    for row in rows:
+        state.claim(row, run_id="r", holder="h")
+        state.finish(row, holder="h", status=SendStatus.UNKNOWN, detail="timeout")
+    assert state.settle_intent(intent.intent_id)
+    state.decide("edition", "e1", "a@x.org", "accepted", why="it is in her inbox")
+    state.decide("edition", "e1", "b@x.org", "failed", why="she has left")
+    state.decide("edition", "e1", "c@x.org", "resend", why="never came")
+    assert list(status(state).values()) == ["accepted", "failed", "planned"]
+    assert state.intent(intent.intent_id).status == "open"
+    assert not state.finish(rows[2], holder="h", status=SendStatus.ACCEPTED)  # too late to say
+    with pytest.raises(Problem):
+        state.decide("edition", "e1", "nobody@x.org", "resend", why="x")
+
+
+def test_a_restated_edition_is_not_resent(state: State) -> None:
+    intent = state.open_intent("monthly", "2026-10", opened_by="schedule")
+    commit_edition(state, intent)
+    (row,) = plan(state, "a@x.org")
+    state.claim(row, run_id="r", holder="h")
+    state.finish(row, holder="h", status=SendStatus.UNKNOWN)
+    state.settle_intent(intent.intent_id)
+    state.open_intent("monthly", "2026-10", opened_by="person", restates=True)
+    with pytest.raises(Problem, match="newer"):
+        state.decide("edition", "e1", "a@x.org", "resend", why="x")
+    assert status(state) == {"a@x.org": "unknown"}  # the whole decision was undone
+
+
+def test_an_error_names_no_address(tmp_path: Path) -> None:
+    with State.at(url_of(tmp_path), tmp_path) as state:
+        plan(state, "canary@x.org")
+        os.truncate(tmp_path / "state" / "state.sqlite", 5000)
+        with pytest.raises(Problem) as caught:
+            state.plan("edition", "e2", ["canary@x.org"])
+            state.ledger_rows()
+        assert "canary" not in str(caught.value)
