@@ -31,8 +31,9 @@ IN_FORCE_SCHEMA = pa.schema(
 
 
 class DeliveredFile(BaseModel):
-    """One file of a delivery: its path under the landing folder, hash, size and data rows."""
+    """One file of a delivery: its view and path under the landing folder, hash, size, data rows."""
 
+    view: str = ""
     path: str
     sha256: str
     bytes: int
@@ -52,6 +53,7 @@ class DeliveryManifest(BaseModel):
     sequence: int = Field(ge=1, le=999)
     files: list[DeliveredFile]
     content_hash: str
+    declaration_hash: str = ""
     rows_in: int = 0
     rows_accepted: int = 0
     rows_rejected: int = 0
@@ -116,12 +118,8 @@ def initialise(lake: Lake) -> None:
                     *placeholder,
                     "placeholder.parquet",
                 )
-            if feed.kind == "snapshot" and not lake.exists(
-                "versions", f"{feed.name}.parquet"
-            ):
-                typed = ", ".join(
-                    f"CAST(NULL AS {c.sql_type}) AS {c.name}" for c in feed.columns
-                )
+            if feed.kind == "snapshot" and not lake.exists("versions", f"{feed.name}.parquet"):
+                typed = ", ".join(f"CAST(NULL AS {c.sql_type}) AS {c.name}" for c in feed.columns)
                 lake.write_parquet(
                     connection,
                     f"SELECT {typed}, CAST(NULL AS DATE) AS valid_from, "

@@ -1,0 +1,248 @@
+"""Row rules: what quarantines a row, in one home, as SQL over the contract's columns.
+
+A row that breaks a rule goes to ``raw_rejected`` with the reason of the first rule it breaks;
+everything else of the delivery is accepted. Rules of single rows come first, then what needs more
+than the row: an unknown person, a duplicate key, a manager cycle.
+
+Choices that figures depend on:
+
+- *Duplicate key within a delivery*: the first row (by file and row) that broke no other rule is
+  kept. In a delivery of changes the last one is kept, since it is the state at the day's end.
+- *Unknown person*: a person whom no people snapshot in force ever had. Judged only where people
+  have been delivered at all; the rows stay in quarantine, and landing the delivery again
+  (``landing.reland``) rescues them once the people have come.
+- *Manager cycle* (A reports to B, B to A): every row of the cycle is quarantined, since none of
+  them says who reports to whom and emptying ``manager_id`` would edit the source silently. This
+  costs those few people of one snapshot, counted and warned of; refusing the snapshot would cost
+  every joiner, mover and leaver of the day for a fault that no KPI reads. People above or below
+  the cycle are kept. Someone who is their own manager is no cycle: that is how many HR systems
+  write "nobody above".
+- *Event in the future*: later than the day after the delivery date, in the organisation's time
+  zone; the day of grace is for sources east of it.
+- *Harmless text*: names that look like formulas, markup or templates are text and are accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from orchestration.feeds.contract import Feed
+from orchestration.lake import identifier, quoted
+from orchestration.settings import FeedName, FeedSettings, Settings
+
+NAMING_A_PERSON: frozenset[FeedName] = frozenset(
+    ("activity", "enrolments", "assessments", "certifications", "leader_actions")
+)
+KNOWN_PEOPLE = "_landing_people"
+
+CODES: dict[FeedName, dict[str, tuple[str, ...]]] = {
+    "people": {
+        "leader_level": ("elt", "senior", "manager", "none"),
+        "employment_type": ("employee", "contractor"),
+    },
+    "enrolments": {
+        "status": (
+            "enrolled",
+            "not_started",
+            "in_progress",
+            "completed",
+            "failed",
+            "cancelled",
+            "withdrawn",
+        )
+    },
+    "leader_actions": {
+        "kind": (
+            "town_hall",
+            "email",
+            "manager_cascade",
+            "budget_approval",
+            "blocker_removed",
+            "public_completion",
+            "learning_referenced",
+            "learner_recognised",
+            "manager_forum_attended",
+            "time_freed",
+            "review_attended",
+        )
+    },
+    "business_outcomes": {"direction": ("up", "down")},
+    "initiatives": {"kind": ("campaign", "launch", "competing_work", "outage", "process_change")},
+}
+"""Known codes of coded columns; others are accepted and counted in the profile."""
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """One rule.
+
+    Attributes:
+        id: stable name, as in the profile's keys.
+        reason: what ``raw_rejected`` and the manifest say.
+        condition: SQL that is true for a row that breaks the rule; None where the rule is judged
+            over the whole delivery.
+    """
+
+    id: str
+    reason: str
+    condition: str | None = None
+
+
+DUPLICATE = RowRule("duplicate_key", "duplicate key")
+MANAGER_CYCLE = RowRule("manager_cycle", "manager cycle")
+UNKNOWN_PERSON = RowRule(
+    "unknown_person",
+    "unknown person",
+    f"person_id NOT IN (SELECT person_id FROM {KNOWN_PEOPLE})",
+)
+
+_OWN: dict[FeedName, tuple[RowRule, ...]] = {
+    "people": (
+        RowRule("left_before_hired", "left before hired", "left_on < hired_on"),
+        RowRule("leave_reversed", "leave ends before it begins", "leave_to < leave_from"),
+    ),
+    "courses": (RowRule("negative_duration", "negative duration", "duration_minutes < 0"),),
+    "activity": (RowRule("negative_duration", "negative duration", "duration_seconds < 0"),),
+    "enrolments": (
+        RowRule(
+            "completed_before_enrolled",
+            "completed before enrolled",
+            "completed_at < enrolled_at",
+        ),
+    ),
+    "certifications": (
+        RowRule("expires_before_issued", "expires before issued", "expires_at < issued_at"),
+    ),
+    "initiatives": (RowRule("ends_before_start", "ends before it starts", "ends_on < starts_on"),),
+}
+_FUTURE = RowRule("future_event", "event in the future")
+
+
+def rule_ids(feed: Feed) -> list[str]:
+    """Every rule a feed can break, whatever its declaration says: the profile names each."""
+    own = [rule.id for rule in _OWN.get(feed.name, ())]
+    future = [_FUTURE.id] if _timed(feed) else []
+    person = [UNKNOWN_PERSON.id] if feed.name in NAMING_A_PERSON else []
+    cycle = [MANAGER_CYCLE.id] if feed.name == "people" else []
+    return [
+        "required_missing",
+        "field_too_long",
+        *own,
+        *future,
+        "declared",
+        *person,
+        DUPLICATE.id,
+        *cycle,
+    ]
+
+
+def row_rules(
+    feed: Feed, declaration: FeedSettings, settings: Settings, day: date, judge_people: bool
+) -> list[RowRule]:
+    """The rules of one delivery, in the order in which they are tried.
+
+    Args:
+        day: the delivery date.
+        judge_people: whether there is a table of known people to judge persons by.
+    """
+    longest = settings.landing.max_field_characters
+    rules = [
+        RowRule("required_missing", f"{c.name} is missing", f"{identifier(c.name)} IS NULL")
+        for c in feed.columns
+        if c.required
+    ]
+    rules += [
+        RowRule(
+            "field_too_long",
+            f"{c.name} is longer than {longest} characters",
+            f"length({identifier(c.name)}) > {longest}",
+        )
+        for c in feed.columns
+        if c.sql_type == "VARCHAR"
+    ]
+    rules += _OWN.get(feed.name, ())
+    limit = _first_moment(day + timedelta(days=2), settings)
+    for name in _timed(feed):
+        sql_type = feed.column(name).sql_type
+        bound = (
+            f"TIMESTAMPTZ {quoted(limit)}"
+            if sql_type == "TIMESTAMPTZ"
+            else f"DATE '{day + timedelta(days=2)}'"
+        )
+        rules.append(RowRule(_FUTURE.id, _FUTURE.reason, f"{identifier(name)} >= {bound}"))
+    rules += [
+        RowRule("declared", reason, f"({condition}\n)")
+        for reason, condition in declaration.reject.items()
+    ]
+    if judge_people and feed.name in NAMING_A_PERSON:
+        rules.append(UNKNOWN_PERSON)
+    rules.append(DUPLICATE)
+    if feed.name == "people":
+        rules.append(MANAGER_CYCLE)
+    return rules
+
+
+def _timed(feed: Feed) -> tuple[str, ...]:
+    """Columns that cannot lie in the future."""
+    if feed.event_time is not None:
+        return (feed.event_time,)
+    return ("started_at", "completed_at") if feed.name == "enrolments" else ()
+
+
+def _first_moment(day: date, settings: Settings) -> str:
+    """The first moment of a local day, in UTC."""
+    local = datetime.combine(day, time(), tzinfo=settings.organisation.zone)
+    return local.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+
+
+def manager_cycle(managers: Iterable[tuple[str, str]]) -> set[str]:
+    """People who, followed from manager to manager, come back to themselves.
+
+    Args:
+        managers: (person_id, manager_id), one pair a person; someone who is their own manager, or
+            whose manager is not among the persons, ends a chain.
+    """
+    manager = {person: boss for person, boss in managers if person != boss}
+    settled: set[str] = set()
+    cycles: set[str] = set()
+    for start in manager:
+        path: list[str] = []
+        on_path: dict[str, int] = {}
+        person = start
+        while person in manager and person not in settled:
+            if person in on_path:
+                cycles.update(path[on_path[person] :])
+                break
+            on_path[person] = len(path)
+            path.append(person)
+            person = manager[person]
+        settled.update(path)
+    return cycles
+
+
+def org_tree_fault(units: Iterable[tuple[str, str | None]]) -> tuple[str, list[str], str] | None:
+    """What keeps (unit, parent) pairs from being one tree: the fault, the units, and the remedy."""
+    parent = dict(units)
+    roots = sorted(unit for unit, above in parent.items() if above is None)
+    orphans = sorted(unit for unit, above in parent.items() if above and above not in parent)
+    own = {unit for unit, above in parent.items() if unit == above}
+    cycle = sorted(
+        own | manager_cycle((u, above) for u, above in parent.items() if above is not None)
+    )
+    if cycle:
+        return "the units report to each other in a circle", cycle, "correct one unit's parent"
+    if orphans:
+        return (
+            "the parent of these units is not in the delivery",
+            orphans,
+            "send the parent units too, or correct the parent's id",
+        )
+    if len(roots) != 1:
+        return (
+            f"the units have {len(roots)} roots where one whole is needed",
+            roots,
+            "give every unit but the topmost a parent",
+        )
+    return None
