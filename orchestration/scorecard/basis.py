@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
+from orchestration.feeds.contract import CONTRACT
 from orchestration.scorecard import wording
 from orchestration.scorecard.model import FeedStatus
+
+if TYPE_CHECKING:
+    from orchestration.quality.close import PeriodClose
 
 _BEHIND = ("stale", "missing", "refused")
 
@@ -40,3 +45,27 @@ class PeriodBasis:
                 known = feed.data_as_of
                 notes.append(f"{name} as of {wording.day(known)}" if known else f"{name} missing")
         return "; ".join(notes) or None
+
+
+def basis_of(close: PeriodClose) -> PeriodBasis:
+    """The close as the scorecard shows it; the time of closing is left out, it changes nothing."""
+    feeds = []
+    for name in CONTRACT:
+        found = close.feeds.get(name)
+        if found is not None:
+            feeds.append(
+                FeedStatus(
+                    feed=name,
+                    verdict=found.verdict,
+                    data_as_of=found.data_as_of,
+                    rows_accepted=found.rows_accepted,
+                    rows_rejected=found.rows_rejected,
+                    note=found.reason,
+                )
+            )
+    return PeriodBasis(
+        feeds=tuple(feeds),
+        data_as_of=close.data_as_of or close.period_end,
+        charter_hash=close.charter_hash,
+        code_version=close.code_version,
+    )

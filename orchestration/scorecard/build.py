@@ -34,6 +34,23 @@ from orchestration.settings import Settings
 
 EMPLOYEE, CONTRACTOR = "employee", "contractor"
 
+READING_ORDER = (
+    "competency_by_day_90",
+    "competency_at_risk",
+    "certifications_lapsing_60d",
+    "mandatory_overdue_today",
+    "mandatory_short_notice",
+    "elective_completion_rate",
+    "active_learner_rate_total",
+    "adoption_velocity",
+    "adoption_velocity_mandatory",
+    "seat_use",
+    "idle_seat_cost",
+    "sponsor_visible_weeks",
+    "leaders_flagship_completed",
+    "commitments_closed_on_time",
+)
+"""The charter's order of what has no ``headline_order``; published rows keep none of their own."""
 ADDITIVE_RATES = frozenset(
     {
         "on_time_completion_rate",
@@ -366,7 +383,7 @@ class _Builder:
 
     def beside(self, catalogue: Row) -> Iterable[BesideFigure]:
         """The figures that stand beside a KPI: those that name it as their parent."""
-        for other in self.marts.kpi_catalogue:
+        for other in sorted(self.marts.kpi_catalogue, key=_place):
             if other["parent_kpi_id"] == catalogue["kpi_id"]:
                 yield BesideFigure(
                     kpi_id=str(other["kpi_id"]),
@@ -379,8 +396,7 @@ class _Builder:
     def of_role(self, role: str) -> list[Row]:
         """Catalogue rows of a role, in the order in which a reader sees them."""
         rows = [row for row in self.marts.kpi_catalogue if row["role"] == role]
-        place = {id(row): i for i, row in enumerate(rows)}
-        return sorted(rows, key=lambda row: (row["headline_order"] or 99, place[id(row)]))
+        return sorted(rows, key=_place)
 
     def hidden(self, reading: _Reading) -> frozenset[str]:
         """The units whose figure of this KPI is withheld."""
@@ -618,6 +634,12 @@ def _sentence(signals: list[Kpi], headline: tuple[Kpi, ...], asked: int, first: 
     if asked == 1:
         return f"{changed}; one decision is asked for: {wording.lower_first(first)}."
     return f"{changed}; {wording.counted(asked, 'decision')} are asked for."
+
+
+def _place(catalogue: Row) -> tuple[int, int, str]:
+    kpi_id = str(catalogue["kpi_id"])
+    known = READING_ORDER.index(kpi_id) if kpi_id in READING_ORDER else len(READING_ORDER)
+    return (int(catalogue["headline_order"] or 99), known, kpi_id)
 
 
 def _key(row: Row) -> tuple[str, date, str, str]:

@@ -68,9 +68,16 @@ class Evidence:
         return kpi.now.state == "value" and not (behind if feeds is None else behind & {*feeds})
 
     def right(self, *ids: str, money: Decimal | None = None) -> Row | None:
-        """The first decision right of these ids, or with that id as stem, that covers the sum."""
+        """The decision right of the first of these ids (or with it as stem) that covers the sum.
+
+        Of several it is the one with the lowest limit.
+        """
+        rows = sorted(
+            self.rights,
+            key=lambda r: (r["amount_to"] is None, r["amount_to"] or 0, str(r["decision_id"])),
+        )
         for wanted in ids:
-            for row in self.rights:
+            for row in rows:
                 known = str(row["decision_id"])
                 if known != wanted and not known.startswith(f"{wanted}_"):
                     continue

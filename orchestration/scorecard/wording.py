@@ -22,6 +22,7 @@ SUPPRESSED = "too few people to show"
 NOT_REACHED = "not reached"
 NO_RECORD = "no record"
 NO_TARGET = "no target"
+NOT_COMPARABLE = "No comparison yet"
 
 _ROLES = {
     "elt": "ELT",
@@ -203,8 +204,8 @@ def mark(variation: Variation, assurance: Assurance, rules: Sequence[str] = ()) 
 
     The tone follows the variation alone: colour has one meaning, a signal.
     """
-    if variation == "no_data":
-        text = "No data"
+    if variation == "no_data":  # of a figure that is shown: its chart has no point
+        text = NOT_COMPARABLE
     elif variation == "too_few_points":
         text = "Too few points"
     else:
@@ -253,17 +254,19 @@ def finding(
         return f"{name}: {SUPPRESSED}."
     if now.state == "not_reached":
         return f"{name}: not reached by the end of {period_label}."
-    if now.state == "no_data" or variation == "no_data":
+    if now.state == "no_data":
         why = f" ({now.reason})" if now.reason else ""
-        return f"{name}: {now.text if now.state != 'value' else NO_DATA} for {period_label}{why}."
+        return f"{name}: {now.text} for {period_label}{why}."
+    if variation == "no_data":
+        return f"{name}: {now.text} in {period_label}; {lower_first(NOT_COMPARABLE)}."
     if variation == "too_few_points":
         return (
-            f"{name} is {now.text} in {period_label}; "
-            f"{min(points, POINTS_FOR_LIMITS - 1)} of {POINTS_FOR_LIMITS} points: no limits yet."
+            f"{name}: {now.text} in {period_label}; "
+            f"{min(points, POINTS_FOR_LIMITS - 1)} of {POINTS_FOR_LIMITS} points, no limits yet."
         )
     if limits is None or charted is None:
         if variation == "ordinary":
-            return f"{name} stayed within its usual range: {now.text} in {period_label}."
+            return f"{name} stayed within the usual range: {now.text} in {period_label}."
         return (
             f"{name}: a signal ({variation}) at {now.text} in {period_label}; its limits are not "
             "shown."
@@ -285,10 +288,10 @@ def finding(
             return f"{name} changed no more than usual: {now.text} ({usual} in one period)."
         if limits.basis == "same_month_last_year":
             return (
-                f"{name} stayed within its usual range against the year before: {now.text} "
+                f"{name} stayed within the usual range against the year before: {now.text} "
                 f"({usual})."
             )
-        return f"{name} stayed within its usual range ({usual})."
+        return f"{name} stayed within the usual range ({usual})."
     what = now.text
     if difference:
         moved = amount(charted, unit, precision, currency, difference=True)

@@ -1,0 +1,136 @@
+"""The scorecard assets: one a review, its partitions the review's periods."""
+
+# no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    BackfillPolicy,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from orchestration.lake import Lake
+from orchestration.periods import Grain, Period, partition_key, period_partitions
+from orchestration.scorecard.basis import basis_of
+from orchestration.scorecard.build import build_scorecard
+from orchestration.scorecard.consistency import inconsistencies
+from orchestration.scorecard.draft import write_scorecard
+from orchestration.scorecard.marts import load_marts
+from orchestration.scorecard.model import Scorecard
+from orchestration.settings import Settings
+
+STAGE = "scorecard"
+CHECK = "scorecard_consistent"
+
+
+def build_assets(
+    settings: Settings, grains: Sequence[Grain] = (Grain.MONTH,)
+) -> list[AssetsDefinition]:
+    """The scorecard of each of these reviews."""
+    return [_scorecard_asset(settings, grain) for grain in grains]
+
+
+def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
+    key = AssetKey([STAGE, f"{grain}_scorecard"])
+    coarser = [other for other in Grain if list(Grain).index(other) > list(Grain).index(grain)]
+
+    @asset(
+        key=key,
+        description=(
+            f"The one typed scorecard of each {grain}: figures rounded, worded, small groups "
+            "withheld, decisions asked for. Every page of the review is laid out from it. Written "
+            "as scorecard.json to the review's draft folder."
+        ),
+        partitions_def=period_partitions(grain, settings.organisation),
+        backfill_policy=BackfillPolicy.single_run(),
+        # the coarser figures lie in another partitions definition; Dagster maps time windows
+        deps=[AssetKey(["warehouse", f"{other}_figures"]) for other in (grain, *coarser)],
+        check_specs=[
+            AssetCheckSpec(
+                CHECK,
+                asset=key,
+                blocking=True,
+                description=(
+                    "The headline KPIs are the catalogue's, every shown value is the published "
+                    "one, and no group below the privacy threshold is shown or can be worked out."
+                ),
+            )
+        ],
+        group_name=STAGE,
+        owners=["team:data-engineering"],
+        kinds={"python", "json"},
+    )
+    def scorecard(context: AssetExecutionContext) -> Iterator[Any]:
+        from orchestration.quality.close import require_allowed
+
+        lake = Lake(settings.lake_url, settings.duckdb)
+        periods = sorted(
+            Period.containing(grain, date.fromisoformat(key)) for key in context.partition_keys
+        )
+        closes = [require_allowed(lake, period) for period in periods]
+        faults: list[str] = []
+        for period, close in zip(periods, closes, strict=True):
+            marts = load_marts(lake, period)
+            card = build_scorecard(marts, period, basis_of(close), settings)
+            wrong = inconsistencies(card, marts)
+            faults += [f"{period.id}: {fault}" for fault in wrong]
+            if wrong:
+                continue  # the period's last good scorecard stays
+            file = write_scorecard(settings, period, card)
+            context.add_asset_metadata(
+                {**headline_metadata(card), "file": MetadataValue.path(str(file))},
+                partition_key=partition_key(period),
+            )
+        checked = AssetCheckResult(
+            check_name=CHECK,
+            asset_key=key,
+            passed=not faults,
+            severity=AssetCheckSeverity.ERROR,
+            metadata={"periods": len(periods), "faults": MetadataValue.json(faults[:50])},
+        )
+        if faults:
+            yield checked
+            raise Failure(
+                f"{len(faults)} faults in the scorecard, the first: {faults[0]}",
+                metadata={"faults": MetadataValue.json(faults[:50])},
+                allow_retries=False,
+            )
+        yield MaterializeResult(asset_key=key, check_results=[checked])
+
+    return scorecard
+
+
+def headline_metadata(card: Scorecard) -> dict[str, Any]:
+    """The headline figures as plotted numbers, and a preview table without persons."""
+    figures = {
+        kpi.kpi_id: MetadataValue.float(float(kpi.now.value))
+        for kpi in card.kpis
+        if kpi.now.value is not None
+    }
+    lines = ["| KPI | period | now | target | mark |", "|---|---|---:|---:|---|"]
+    for kpi in (*card.kpis, *card.below):
+        cells = (kpi.name, kpi.period_label, kpi.now.text, kpi.target.text, kpi.mark.text)
+        lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
+    return {
+        **figures,
+        "signals": sum(k.mark.tone != "neutral" for k in (*card.kpis, *card.below)),
+        "decisions": len(card.decisions),
+        "preview": MetadataValue.md("\n".join(lines)),
+    }
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break out of a Markdown table."""
+    for mark in ("\\", "|", "`", "<", "[", "]", "*", "_"):
+        text = text.replace(mark, f"\\{mark}")
+    return " ".join(text.split())

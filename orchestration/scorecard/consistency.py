@@ -1,0 +1,197 @@
+"""An independent look at a finished scorecard against the rows it was made from.
+
+It shares no path with the builder but the words for a figure: every shown value is found again in
+the published rows, and nothing that had to be withheld is shown or can be worked out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from orchestration.periods import Grain, Period
+from orchestration.scorecard.marts import Marts, Row, latest_ended
+from orchestration.scorecard.model import Figure, Kpi, Scorecard
+from orchestration.scorecard.suppression import remainders
+
+_MOST_DECISIONS = 3
+_HEADLINES = range(3, 6)
+_TONES = {"improving": "good", "concerning": "bad"}
+
+
+def inconsistencies(scorecard: Scorecard, marts: Marts) -> list[str]:
+    """Everything that is wrong, one sentence each; holds no figure that had to be withheld."""
+    return [
+        *_headline(scorecard, marts),
+        *_values(scorecard, marts),
+        *_withheld(scorecard),
+        *_groups(scorecard, marts),
+        *_marks(scorecard, marts),
+    ]
+
+
+def _headline(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
+    wanted = sorted(
+        (row for row in marts.kpi_catalogue if row["role"] == "headline"),
+        key=lambda row: row["headline_order"] or 99,
+    )
+    if [kpi.kpi_id for kpi in scorecard.kpis] != [row["kpi_id"] for row in wanted]:
+        yield "the headline KPIs are not the catalogue's, in its order"
+    if len(scorecard.kpis) not in _HEADLINES:
+        yield f"{len(scorecard.kpis)} headline KPIs; a scorecard has three to five"
+    if len(scorecard.decisions) > _MOST_DECISIONS:
+        yield f"{len(scorecard.decisions)} decisions are asked for; a review takes three"
+
+
+def _values(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
+    rows = _rows(marts)
+    precision = {row["kpi_id"]: int(row["precision"]) for row in marts.kpi_catalogue}
+    root = scorecard.units[0].org_unit_id
+    threshold = scorecard.privacy_threshold
+
+    def differs(kpi_id: str, period: Period, unit: str, shown: Decimal | None) -> str | None:
+        row = rows.get((kpi_id, period.start.isoformat(), unit))
+        place = f"{kpi_id} of {unit} in {period.id}"
+        if row is None or row["value"] is None:
+            return f"{place}: shown, but there is no published value"
+        if 0 < (row["people"] if row["people"] is not None else threshold) < threshold:
+            return f"{place}: shown, but stands for too few people"
+        step = Decimal(1).scaleb(-precision[kpi_id])
+        if shown is None or shown.quantize(step) != row["value"].quantize(step):
+            return f"{place}: shown as {shown}, published as {row['value']}"
+        return None
+
+    for kpi in (*scorecard.kpis, *scorecard.below):
+        period = _period(kpi, scorecard)
+        if kpi.now.state == "value":
+            fault = differs(kpi.kpi_id, period, root, kpi.now.value)
+            if fault:
+                yield fault
+        for point in kpi.series:
+            if point.value is not None:
+                fault = differs(kpi.kpi_id, Period.parse(point.period_id), root, point.value)
+                if fault:
+                    yield fault
+        for other in kpi.beside:
+            grain = period if _has(rows, other.kpi_id, period, root) else None
+            if other.figure.state == "value" and grain is not None:
+                fault = differs(other.kpi_id, grain, root, other.figure.value)
+                if fault:
+                    yield fault
+        for unit in scorecard.units:
+            figure = unit.figures.get(kpi.kpi_id)
+            if figure is not None and figure.state == "value":
+                fault = differs(kpi.kpi_id, period, unit.org_unit_id, figure.value)
+                if fault:
+                    yield fault
+
+
+def _withheld(scorecard: Scorecard) -> Iterator[str]:
+    """A withheld figure carries nothing, nor do the figures and marks beside it."""
+    for kpi in (*scorecard.kpis, *scorecard.below):
+        if kpi.now.state != "suppressed":
+            continue
+        beside = (kpi.numerator, kpi.denominator)
+        if any(figure.state == "value" for figure in beside) or kpi.interval_text or kpi.limits:
+            yield f"{kpi.kpi_id}: withheld, but what it is made of is shown"
+        if kpi.mark.variation != "no_data" or kpi.mark.rules:
+            yield f"{kpi.kpi_id}: withheld, but its mark tells of it"
+    for unit in scorecard.units:
+        for kpi_id in unit.signals:
+            if unit.figures[kpi_id].state != "value":
+                yield f"{kpi_id} of {unit.org_unit_id}: not shown, but its signal is"
+    for place, figure in _figures(scorecard):
+        if figure.state != "value" and figure.value is not None:
+            yield f"{place}: carries a value although it is {figure.state}"
+
+
+def _groups(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
+    """No small group can be worked out from the shown units (see ``suppression``)."""
+    rows = _rows(marts)
+    for kpi in scorecard.kpis:
+        period = _period(kpi, scorecard)
+        parents = {
+            row["org_unit_id"]: row["parent_org_unit_id"]
+            for row in marts.org_units
+            if row["period_start"] == period.start
+        } or {
+            row["org_unit_id"]: row["parent_org_unit_id"]
+            for row in marts.org_units
+            if row["period_start"] == scorecard.period_start
+        }
+        shown = {
+            unit.org_unit_id
+            for unit in scorecard.units
+            if unit.figures[kpi.kpi_id].state in ("value", "not_reached")
+        }
+        people = {}
+        for unit in parents:
+            row = rows.get((kpi.kpi_id, period.start.isoformat(), unit))
+            people[unit] = int(row["people"] or 0) if row is not None else 0
+        left = remainders(parents, people, frozenset(parents) - shown)
+        for unit, count in left.items():
+            if 0 < count < scorecard.privacy_threshold:
+                yield f"{kpi.kpi_id}: a group of too few people in {unit} can be worked out"
+
+
+def _marks(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
+    root = scorecard.units[0].org_unit_id
+    signals = {
+        (row["kpi_id"], row["period_start"]): row
+        for row in [*marts.kpi_signals, *marts.coarser_signals]
+        if row["org_unit_id"] == root and row["employment_line"] == "employee"
+    }
+    for kpi in (*scorecard.kpis, *scorecard.below):
+        if kpi.mark.tone != _TONES.get(kpi.mark.variation, "neutral"):
+            yield f"{kpi.kpi_id}: the tone of its mark says what the signal does not"
+        row = signals.get((kpi.kpi_id, _period(kpi, scorecard).start))
+        known = row["variation"] if row is not None else "too_few_points"
+        if kpi.now.state == "value" and kpi.mark.variation != known:
+            yield f"{kpi.kpi_id}: marked {kpi.mark.variation}, the limits say {known}"
+
+
+def _rows(marts: Marts) -> dict[tuple[str, str, str], Row]:
+    return {
+        (row["kpi_id"], row["period_start"].isoformat(), row["org_unit_id"]): row
+        for row in [*marts.kpi_values, *marts.coarser_values]
+        if row["employment_line"] == "employee"
+    }
+
+
+def _has(rows: dict[tuple[str, str, str], Row], kpi_id: str, period: Period, unit: str) -> bool:
+    return (kpi_id, period.start.isoformat(), unit) in rows
+
+
+def _period(kpi: Kpi, scorecard: Scorecard) -> Period:
+    """The period a KPI's figure is of, from its label."""
+    own = Period.containing(Grain(scorecard.ritual.removesuffix("ly")), scorecard.period_start)
+    if kpi.period_label == own.label:
+        return own
+    for grain in Grain:
+        at = latest_ended(grain, own)
+        for _ in range(60):
+            if at.label == kpi.period_label:
+                return at
+            at = at.shift(-1)
+    return own
+
+
+def _figures(scorecard: Scorecard) -> Iterator[tuple[str, Figure]]:
+    for kpi in (*scorecard.kpis, *scorecard.below):
+        yield kpi.kpi_id, kpi.now
+        yield f"{kpi.kpi_id} numerator", kpi.numerator
+        yield f"{kpi.kpi_id} denominator", kpi.denominator
+        yield f"{kpi.kpi_id} year to date", kpi.year_to_date
+        yield f"{kpi.kpi_id} last year", kpi.same_period_last_year
+        for other in kpi.beside:
+            yield other.kpi_id, other.figure
+    for unit in scorecard.units:
+        yield f"headcount of {unit.org_unit_id}", unit.headcount
+        for kpi_id, figure in unit.figures.items():
+            yield f"{kpi_id} of {unit.org_unit_id}", figure
+    for item in scorecard.leadership:
+        yield item.kpi_id, item.figure
+    for left_out in scorecard.exclusions:
+        yield left_out.reason, left_out.people
+    for line in scorecard.contractors:
+        yield f"{line.kpi_id} of contractors", line.figure

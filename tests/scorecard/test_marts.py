@@ -1,0 +1,136 @@
+"""Reading published figures from a real lake."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from orchestration.lake import Lake
+from orchestration.periods import Grain, Period
+from orchestration.scorecard.build import build_scorecard
+from orchestration.scorecard.consistency import inconsistencies
+from orchestration.scorecard.draft import to_json
+from orchestration.scorecard.marts import Marts, load_marts
+from orchestration.warehouse.published import publish
+
+if TYPE_CHECKING:
+    from tests.scorecard.conftest import Case
+else:
+    Case = Any
+
+AMOUNT = pa.decimal128(18, 4)
+TYPES = {
+    "precision": pa.int32(),
+    "headline_order": pa.int32(),
+    "days": pa.int32(),
+    "rebased_on": pa.date32(),
+    "ends_on": pa.date32(),
+    "starts_on": pa.date32(),
+    "people": pa.int64(),
+    "points": pa.int64(),
+    "depth": pa.int64(),
+    "headcount": pa.int64(),
+    "eligible": pa.int64(),
+    "is_active": pa.bool_(),
+    "deputy_is_active": pa.bool_(),
+    "period_start": pa.date32(),
+    "period_end": pa.date32(),
+}
+AMOUNTS = {
+    "numerator", "denominator", "value", "lower", "upper", "target", "charted_value", "mean",
+    "lower_limit", "upper_limit", "amount_from", "amount_to", "cost",
+}  # fmt: skip
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    names = list(rows[0])
+    types = [AMOUNT if n in AMOUNTS else TYPES.get(n, pa.string()) for n in names]
+    schema = pa.schema(list(zip(names, types, strict=True)))
+    typed = [
+        {
+            name: Decimal(value) if name in AMOUNTS and value is not None else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+    return pa.Table.from_pylist(typed, schema=schema)
+
+
+def publish_case(case: Case, lake: Lake) -> None:
+    """Publish a case's rows as the warehouse does, period by period."""
+    marts: Marts = case.marts
+    own = case.period.grain
+    quarter_units = [u for u in marts.org_units if u["period_start"] != case.period.start]
+    own_units = [u for u in marts.org_units if u["period_start"] == case.period.start]
+    of_period = {
+        "org_units": own_units,
+        "exclusions": marts.exclusions,
+        "governance": marts.governance,
+        "initiatives": marts.initiatives,
+        **{
+            name: [{"period_start": case.period.start, **row} for row in getattr(marts, name)]
+            for name in ("kpi_catalogue", "decision_rights")
+        },
+    }
+    own_models = {"kpi_values": marts.kpi_values, "kpi_signals": marts.kpi_signals, **of_period}
+    publish_rows(lake, own, own_models)
+    coarser = {"kpi_values": marts.coarser_values, "kpi_signals": marts.coarser_signals}
+    publish_rows(lake, Grain.QUARTER, {**coarser, "org_units": quarter_units})
+
+
+def publish_rows(lake: Lake, grain: Grain, models: dict[str, list[dict[str, Any]]]) -> None:
+    models = {name: rows for name, rows in models.items() if rows}
+    starts = sorted({row["period_start"] for rows in models.values() for row in rows})
+    builds = [(Period.containing(grain, start), f"build-{start}") for start in starts]
+    with duckdb.connect() as warehouse:
+        for name, rows in models.items():
+            warehouse.register("given", table(rows))
+            warehouse.execute(f"CREATE TABLE {name}__{grain} AS SELECT * FROM given")
+            warehouse.unregister("given")
+        publish(lake, warehouse, grain, builds, [f"{name}__{grain}" for name in models])
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def test_the_lake_gives_the_same_scorecard_as_the_rows(full_case: Case, lake: Lake) -> None:
+    full_case.unit("ops", "whole", name="=1+1", headcount=300)
+    full_case.unit("whole", period=Period.parse("2026-Q3"), headcount=500)
+    full_case.excluded("on_leave", 9)
+    full_case.initiative("Launch", date(2026, 3, 1))
+    publish_case(full_case, lake)
+    marts = load_marts(lake, full_case.period)
+    assert {row["kpi_id"] for row in marts.coarser_values} == {
+        "performance_improvement",
+        "seat_use",
+        "idle_seat_cost",
+    }
+    card = build_scorecard(marts, full_case.period, full_case.basis, full_case.settings)
+    assert to_json(card) == to_json(full_case.build())
+    assert inconsistencies(card, marts) == []
+
+
+def test_only_the_periods_that_a_page_shows_are_read(full_case: Case, lake: Lake) -> None:
+    for period_id in ("2026-11", "2024-09", "2024-10"):
+        full_case.value("active_learner_rate", 1, period=Period.parse(period_id), numerator=1,
+                        denominator=100)  # fmt: skip
+    full_case.signal("active_learner_rate", "improving", period=Period.parse("2025-09"))
+    full_case.value("seat_use", 1, period=Period.parse("2026-Q4"), numerator=1, denominator=100)
+    publish_case(full_case, lake)
+    marts = load_marts(lake, full_case.period)
+    starts = {row["period_start"] for row in marts.kpi_values}
+    assert (min(starts), max(starts)) == (date(2024, 10, 1), date(2026, 10, 1))
+    assert min(row["period_start"] for row in marts.kpi_signals) == date(2025, 10, 1)
+    assert max(row["period_start"] for row in marts.coarser_values) == date(2026, 7, 1)
+
+
+def test_an_unpublished_period_has_no_rows(lake: Lake) -> None:
+    assert load_marts(lake, Period.parse("2026-10")) == Marts()
