@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+from dagster import AssetExecutionContext
 
 from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.landing import Outcome, land_range
@@ -18,8 +19,6 @@ from orchestration.feeds.rules import NAMING_A_PERSON
 from orchestration.lake import Lake
 from orchestration.periods import day_partitions
 from orchestration.settings import FeedName, Settings
-
-_TABLE_ROWS = 200  # metadata is kept for ever: a range of years shows its last deliveries
 
 _ABOUT: dict[FeedName, str] = {
     "people": "Who works here: role, unit, level, employment and leave, as of each day.",
@@ -82,7 +81,7 @@ def _landed(settings: Settings, feed: FeedName) -> dg.AssetsDefinition:
             "file_patterns": dict(declaration.files),
         },
     )
-    def landed(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def landed(context: AssetExecutionContext) -> None:
         keys = context.partition_key_range
         outcomes = land_range(
             settings,
@@ -91,16 +90,21 @@ def _landed(settings: Settings, feed: FeedName) -> dg.AssetsDefinition:
             date.fromisoformat(keys.start),
             date.fromisoformat(keys.end),
         )
+        by_date: dict[date, list[Outcome]] = {}
         for outcome in outcomes:
+            by_date.setdefault(outcome.delivery.delivery_date, []).append(outcome)
             if outcome.status in ("refused", "deferred", "waiting"):
                 context.log.warning(f"{feed} {outcome.delivery.label}: {outcome.note}")
-        return dg.MaterializeResult(metadata=_metadata(outcomes))
+        for key in context.partition_keys:
+            context.add_asset_metadata(
+                _metadata(by_date.get(date.fromisoformat(key), [])), partition_key=key
+            )
 
     return landed
 
 
 def _metadata(outcomes: list[Outcome]) -> dict[str, Any]:
-    """Counts to plot and one table of deliveries; no value of a row."""
+    """Of one delivery date: counts to plot and a table of its deliveries; no value of a row."""
     counts: Counter[str] = Counter(outcome.status for outcome in outcomes)
     fresh = [o.manifest for o in outcomes if o.status == "landed" and o.manifest is not None]
     accepted = sum(manifest.rows_accepted for manifest in fresh)
@@ -112,7 +116,6 @@ def _metadata(outcomes: list[Outcome]) -> dict[str, Any]:
         for outcome in outcomes
         if outcome.status in ("deferred", "waiting")
     ]
-    shown = outcomes[-_TABLE_ROWS:]
     return {
         "dagster/row_count": accepted,
         "rows_in": sum(manifest.rows_in for manifest in fresh),
@@ -125,7 +128,8 @@ def _metadata(outcomes: list[Outcome]) -> dict[str, Any]:
         },
         "not_yet_landed": dg.MetadataValue.md("\n".join(f"- {line}" for line in held) or "none"),
         "deliveries": dg.TableMetadataValue(
-            records=[dg.TableRecord(_record(outcome)) for outcome in shown], schema=_table_schema()
+            records=[dg.TableRecord(_record(outcome)) for outcome in outcomes],
+            schema=_table_schema(),
         ),
     }
 

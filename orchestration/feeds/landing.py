@@ -48,7 +48,7 @@ from orchestration.feeds.deliveries import (
     raw_partition,
     save_manifest,
 )
-from orchestration.feeds.mapping import Mapped, check_declaration, mapped, typed, unparsed
+from orchestration.feeds.mapping import Mapped, check_declaration, conversion, mapped
 from orchestration.feeds.profile import finished, measures
 from orchestration.feeds.readers import (
     FILE,
@@ -170,7 +170,8 @@ class LandingSession:
         self._lock = FileLock(settings.home / "locks" / f"landing-{feed}.lock")
         self._people: bool | None = None
         self._history: dict[date, dict[int, DeliveryManifest | None]] = {}
-        self._tables = 0
+        self._session_zone = "UTC"
+        self._checked = ""
 
     def __enter__(self) -> LandingSession:
         Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
@@ -444,7 +445,7 @@ class LandingSession:
             for number, source in enumerate(sources):
                 numbered.append(opened(self._connection, source, self.declaration, number))
                 by_view.setdefault(source.view, []).append(numbered[-1])
-            self._rows(f"SET TimeZone = {quoted(self.declaration.time_zone or 'UTC')}")
+            self._set_zone(self.declaration.time_zone or "UTC")
             mapping = mapped(self._connection, self.feed.name, self.declaration, by_view)
             file_rows = self._file_rows(by_view)
             judge_people = self.feed.name in NAMING_A_PERSON and self._people_known()
@@ -455,17 +456,20 @@ class LandingSession:
         except duckdb.Error as error:
             raise self._explained(error, numbered or sources) from error
         finally:
-            self._rows("SET TimeZone = 'UTC'")
+            self._set_zone("UTC")
         try:
             return self._written(manifest, mapping, rules, file_rows, judge_people)
         finally:
-            self._rows("DROP VIEW IF EXISTS _landing_checked")
-            self._rows("DROP TABLE IF EXISTS _landing_rows_checked")
             for view in self.declaration.files if self.declaration.select else ():
                 self._rows(f"DROP VIEW IF EXISTS {identifier(view)}")
             for source in numbered:
                 if source.table is not None:
                     self._rows(f"DROP TABLE IF EXISTS {source.table}")
+
+    def _set_zone(self, zone: str) -> None:
+        if zone != self._session_zone:
+            self._rows(f"SET TimeZone = {quoted(zone)}")
+            self._session_zone = zone
 
     def _explained(self, error: duckdb.Error, sources: list[Source]) -> Problem:
         """A DuckDB error as the delivery's fault, or as the declaration's where it is that."""
@@ -549,24 +553,35 @@ class LandingSession:
         return set()
 
     def _check(self, mapping: Mapped, rules: list[RowRule], size: int) -> None:
-        """Make ``_landing_checked``: the contract's columns in its types, and what is wrong.
+        """Make the checked rows: the contract's columns in its types, and what is wrong.
 
         ``_id`` numbers the rows, ``_bad`` has a bit for each column whose text did not parse,
         ``_rule`` is the number of the first rule broken (null: none), ``_day`` the local date of
         an event.
         """
-        values, bad = [], []
+        given, values, checked, bad = [], [], [], []
         for position, column in enumerate(self.feed.columns):
             name = identifier(column.name)
             if column.name not in mapping.types:
-                values.append(f"CAST(NULL AS {column.sql_type}) AS {name}")
+                checked.append(f"CAST(NULL AS {column.sql_type}) AS {name}")
                 continue
-            source_type = mapping.types[column.name]
-            value, can_fail = typed(column, source_type, f"m.{name}", self.declaration)
-            values.append(f"{value} AS {name}")
-            if can_fail:
-                wrong = unparsed(source_type, f"m.{name}", value)
-                bad.append(f"CASE WHEN {wrong} THEN {1 << position} ELSE 0 END")
+            names = (name, f"_g{position}", f"_v{position}")
+            step = conversion(column, mapping.types[column.name], names, self.declaration)
+            given.append(f"{step.given} AS {names[1]}")
+            if not step.can_fail:
+                values.append(names[1])
+                checked.append(f"{names[1]} AS {name}")
+                continue
+            values.append(f"{names[1]}, {step.value} AS {names[2]}")
+            wrong = f"{names[2]} IS NULL"
+            if step.valid is None:
+                checked.append(f"{names[2]} AS {name}")
+            else:
+                checked.append(f"CASE WHEN {step.valid} THEN {names[2]} END AS {name}")
+                wrong = f"({step.valid}) IS NOT TRUE"
+            bad.append(
+                f"CASE WHEN {names[1]} IS NOT NULL AND {wrong} THEN {1 << position} ELSE 0 END"
+            )
         day = ""
         if self.feed.event_time is not None:
             event = identifier(self.feed.event_time)
@@ -584,16 +599,19 @@ class LandingSession:
         verdict = f"CASE{tried} END" if tried else "NULL"
         query = (
             f"SELECT *{day}, CAST({verdict} AS SMALLINT) AS _rule FROM ("
-            f"SELECT {', '.join(values)}, {FILE}, {ROW}, row_number() OVER () AS _id, "
-            f"CAST({' | '.join(bad) or '0'} AS INTEGER) AS _bad FROM ({mapping.relation}) AS m)"
+            f"SELECT {', '.join(checked)}, {FILE}, {ROW}, row_number() OVER () AS _id, "
+            f"CAST({' | '.join(bad) or '0'} AS INTEGER) AS _bad FROM ("
+            f"SELECT {', '.join(values)}, {FILE}, {ROW} FROM ("
+            f"SELECT {', '.join(given)}, {FILE}, {ROW} FROM ({mapping.relation}))))"
         )
+        self._rows("DROP TABLE IF EXISTS _landing_checked")
         if size < _SPILL_BYTES:
-            self._rows(f"CREATE OR REPLACE TEMP TABLE _landing_rows_checked AS {query}")
-            self._rows("CREATE OR REPLACE TEMP VIEW _landing_checked AS FROM _landing_rows_checked")
+            self._rows(f"CREATE TEMP TABLE _landing_checked AS {query}")
+            self._checked = "_landing_checked"
         else:
             file = quoted(str(self._scratch / "checked.parquet"))
             self._rows(f"COPY ({query}) TO {file} (FORMAT parquet, COMPRESSION snappy)")
-            self._rows(f"CREATE OR REPLACE TEMP VIEW _landing_checked AS FROM read_parquet({file})")
+            self._checked = f"read_parquet({file})"
 
     def _written(
         self,
@@ -605,8 +623,9 @@ class LandingSession:
     ) -> DeliveryManifest:
         """Judge the checked rows as a whole, write both sides, count, and profile."""
         key = ", ".join(identifier(name) for name in self.feed.key)
-        rows_in, bad, broken = self._rows(
-            "SELECT count(*), coalesce(bit_or(_bad), 0), count(_rule) FROM _landing_checked"
+        rows_in, bad, broken, distinct = self._rows(
+            "SELECT count(*), coalesce(bit_or(_bad), 0), count(_rule), "
+            f"count(DISTINCT hash({key})) FILTER (_rule IS NULL) FROM {self._checked}"
         )[0]
         if bad:
             raise self._wrong_types(mapping, bad)
@@ -623,17 +642,19 @@ class LandingSession:
                 remedy="correct the mapping, or send the whole snapshot.",
             )
         kept = "_rule IS NULL"
-        extra = self._judged_together(rules, key)
+        extra = self._judged_together(rules, key, rows_in - broken > distinct)
         if extra:
             kept += " AND _id NOT IN (SELECT _id FROM _landing_rejected)"
         self._refuse_broken_tree(kept, manifest)
 
         contract = ", ".join(identifier(name) for name in self.feed.column_names)
-        accepted, days = self._write_accepted(manifest, contract, kept, key)
+        measured = self._measured(kept)
+        days = sorted(measured.pop("_days", None) or [])
+        accepted = self._write_accepted(manifest, contract, kept, key, days)
         reasons: dict[int, int] = {}
         rejected = 0
         if broken or extra:
-            numbered = "SELECT _id, _rule FROM _landing_checked WHERE _rule IS NOT NULL"
+            numbered = f"SELECT _id, _rule FROM {self._checked} WHERE _rule IS NOT NULL"
             if extra:
                 numbered += " UNION ALL SELECT _id, _rule FROM _landing_rejected"
             rejected = self._write_rejected(manifest, rules, numbered)
@@ -649,7 +670,6 @@ class LandingSession:
         for number, count in reasons.items():
             reason = rules[number].reason
             by_reason[reason] = by_reason.get(reason, 0) + count
-        measured = self._measured(kept)
         newest: date | None = manifest.delivery_date
         if self.feed.event_time is not None:
             newest = measured["newest_age_days"]
@@ -662,6 +682,7 @@ class LandingSession:
             "columns_not_supplied": len(self.feed.columns) - len(mapping.types),
             "files": len(manifest.files),
             "bytes": sum(file.bytes for file in manifest.files),
+            "distinct_keys": distinct - by_reason.get(MANAGER_CYCLE.reason, 0),
         }
         for rule_id in rule_ids(self.feed):
             broken_here = sum(n for i, n in reasons.items() if rules[i].id == rule_id)
@@ -690,8 +711,10 @@ class LandingSession:
 
     def _measured(self, kept: str) -> dict[str, Any]:
         wanted = measures(self.feed, self._zone)
+        if self.feed.name == "activity":
+            wanted["_days"] = "list(DISTINCT _day)"
         listed = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in wanted.items())
-        row = self._rows(f"SELECT {listed} FROM _landing_checked WHERE {kept}")[0]
+        row = self._rows(f"SELECT {listed} FROM {self._checked} WHERE {kept}")[0]
         return dict(zip(wanted, row, strict=True))
 
     def _against_previous(self, day: date, accepted: int) -> dict[str, Any]:
@@ -713,7 +736,7 @@ class LandingSession:
                 continue
             count, first = self._rows(
                 f"SELECT count(*), min({{'file': {FILE}, 'row': {ROW}, 'id': _id}}) "
-                f"FROM _landing_checked WHERE _bad & {1 << position} <> 0"
+                f"FROM {self._checked} WHERE _bad & {1 << position} <> 0"
             )[0]
             faults.append((first["file"] or "", first["row"] or 0, first["id"], column, count))
         faults.sort(key=lambda fault: fault[:3])
@@ -741,45 +764,48 @@ class LandingSession:
             remedy="correct the source, or declare the format that it has.",
         )
 
-    def _judged_together(self, rules: list[RowRule], key: str) -> int:
+    def _judged_together(self, rules: list[RowRule], key: str, repeated: bool) -> int:
         """Rows that break a rule only beside others, into ``_landing_rejected``; how many."""
         numbers = {rule.id: number for number, rule in enumerate(rules)}
         order = f"{FILE}, {ROW}, _id"
         if self.declaration.delivery == "changes":  # the last change is the state at day's end
             order = f"{FILE} DESC, {ROW} DESC, _id DESC"
-        suspects = (
-            f"SELECT hash({key}) FROM _landing_checked WHERE _rule IS NULL "
-            "GROUP BY ALL HAVING count(*) > 1"
-        )
-        duplicates = (
-            f"SELECT _id, CAST({numbers[DUPLICATE.id]} AS SMALLINT) AS _rule FROM ("
-            f"SELECT _id, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS nth "
-            f"FROM _landing_checked WHERE _rule IS NULL AND hash({key}) IN ({suspects})) "
-            "WHERE nth > 1"
-        )
-        self._rows(f"CREATE OR REPLACE TEMP TABLE _landing_rejected AS {duplicates}")
-        found = int(self._rows("SELECT count(*) FROM _landing_rejected")[0][0])
+        free = f"{self._checked} WHERE _rule IS NULL"
+        found = "SELECT NULL AS _id, NULL AS _rule WHERE false"
+        if repeated:
+            suspects = f"SELECT hash({key}) FROM {free} GROUP BY ALL HAVING count(*) > 1"
+            found = (
+                f"SELECT _id, {numbers[DUPLICATE.id]} AS _rule FROM ("
+                f"SELECT _id, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS nth "
+                f"FROM {free} AND hash({key}) IN ({suspects})) WHERE nth > 1"
+            )
+        in_circle: list[str] = []
         if self.feed.name == "people":
             rows = self._rows(
-                "SELECT _id, person_id, manager_id FROM _landing_checked WHERE _rule IS NULL "
-                "AND manager_id IS NOT NULL AND manager_id <> person_id "
-                "AND _id NOT IN (SELECT _id FROM _landing_rejected)"
+                f"SELECT _id, person_id, manager_id FROM {free} AND manager_id <> person_id "
+                f"AND _id NOT IN (SELECT _id FROM ({found}))"
             )
             circle = manager_cycle((person, boss) for _, person, boss in rows)
-            ids = [row_id for row_id, person, _ in rows if person in circle]
-            if ids:
-                number = numbers[MANAGER_CYCLE.id]
-                values = ", ".join(f"({row_id}, {number})" for row_id in ids)
-                self._rows(f"INSERT INTO _landing_rejected VALUES {values}")
-                found += len(ids)
-        return found
+            in_circle = [str(row_id) for row_id, person, _ in rows if person in circle]
+            if in_circle:
+                found += (
+                    f" UNION ALL SELECT unnest([{', '.join(in_circle)}]), "
+                    f"{numbers[MANAGER_CYCLE.id]}"
+                )
+        if not repeated and not in_circle:
+            return 0
+        self._rows(
+            "CREATE OR REPLACE TEMP TABLE _landing_rejected AS "
+            f"SELECT CAST(_id AS BIGINT) AS _id, CAST(_rule AS SMALLINT) AS _rule FROM ({found})"
+        )
+        return int(self._rows("SELECT count(*) FROM _landing_rejected")[0][0])
 
     def _refuse_broken_tree(self, kept: str, manifest: DeliveryManifest) -> None:
         """An organisation is one tree, or the delivery is refused: no roll-up would be right."""
         if self.feed.name != "org_units":
             return
         fault = org_tree_fault(
-            self._rows(f"SELECT org_unit_id, parent_org_unit_id FROM _landing_checked WHERE {kept}")
+            self._rows(f"SELECT org_unit_id, parent_org_unit_id FROM {self._checked} WHERE {kept}")
         )
         if fault is not None:
             what, units, remedy = fault
@@ -792,24 +818,15 @@ class LandingSession:
             )
 
     def _write_accepted(
-        self, manifest: DeliveryManifest, contract: str, kept: str, key: str
-    ) -> tuple[int, list[date]]:
-        """Write the accepted rows; how many, and for activity their event days."""
+        self, manifest: DeliveryManifest, contract: str, kept: str, key: str, days: list[date]
+    ) -> int:
+        """Write the accepted rows, activity by event day; how many were written."""
         name = manifest.delivery_id
-        rows = (
-            f"SELECT {contract}, {quoted(name)} AS delivery_id FROM _landing_checked WHERE {kept}"
-        )
+        rows = f"SELECT {contract}, {quoted(name)} AS delivery_id FROM {self._checked} WHERE {kept}"
         base = ("staged", self.feed.name, name)
         if self.feed.name != "activity":
             partition = raw_partition(self.feed, manifest.delivery_date.isoformat())
-            count = self._copy(f"{rows} ORDER BY {key}", *base, partition, f"{name}.parquet")
-            return count, []
-        days = [
-            day
-            for (day,) in self._rows(
-                f"SELECT DISTINCT _day FROM _landing_checked WHERE {kept} ORDER BY 1"
-            )
-        ]
+            return self._copy(f"{rows} ORDER BY {key}", *base, partition, f"{name}.parquet")
         count = 0
         for day in days:  # DuckDB's PARTITION_BY does not keep an order within the files
             count += self._copy(
@@ -818,7 +835,7 @@ class LandingSession:
                 raw_partition(self.feed, day.isoformat()),
                 f"{name}.parquet",
             )
-        return count, days
+        return count
 
     def _write_rejected(
         self, manifest: DeliveryManifest, rules: list[RowRule], numbered: str
@@ -831,7 +848,7 @@ class LandingSession:
             f"SELECT {quoted(manifest.delivery_id)} AS delivery_id, c.{FILE} AS source_file, "
             f"c.{ROW} AS row_number, CASE r._rule {reasons} END AS reason, "
             f"CAST(to_json(struct_pack({fields})) AS VARCHAR) AS row_json "
-            f"FROM ({numbered}) AS r JOIN _landing_checked AS c USING (_id) "
+            f"FROM ({numbered}) AS r JOIN {self._checked} AS c USING (_id) "
             f"ORDER BY source_file, row_number, _id",
             *self._rejected_parts(manifest),
         )

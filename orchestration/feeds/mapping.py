@@ -195,7 +195,12 @@ def mapped(
     columns = {name: cased.get(wanted[name].lower(), wanted[name]) for name in wanted}
     outputs = ", ".join(f"{identifier(source)} AS {identifier(c)}" for c, source in columns.items())
     relation = f"SELECT {outputs}, {FILE}, {ROW} FROM ({view})"
-    return Mapped(relation, _types(connection, relation, declaration), columns, counts_rows=True)
+    types = (
+        _types(connection, relation)
+        if declaration.format == "parquet"
+        else dict.fromkeys(columns, "VARCHAR")
+    )
+    return Mapped(relation, types, columns, counts_rows=True)
 
 
 def _resolved(
@@ -225,9 +230,7 @@ def _resolved(
     return replace(source, columns=columns, relation=json_relation(source, declaration, columns))
 
 
-def _types(
-    connection: duckdb.DuckDBPyConnection, relation: str, declaration: FeedSettings
-) -> dict[str, str]:
+def _types(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
     """Type of each output column but the two of the reader."""
     described = connection.execute(f"DESCRIBE {relation}").fetchall()
     return {row[0]: row[1] for row in described if row[0] not in (FILE, ROW)}
@@ -257,7 +260,7 @@ def _by_select(
         if sql is None:
             continue
         try:
-            types = _types(connection, f"SELECT * FROM (\n{sql}\n)", declaration)
+            types = _types(connection, f"SELECT * FROM (\n{sql}\n)")
             break
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             if sql is select:
@@ -381,52 +384,87 @@ def _unbound(
     return missing_column(", ".join(source.name for source in files), column, columns)
 
 
-def unparsed(source_type: str, expression: str, value: str) -> str:
-    """SQL condition: there is something in the source, and it does not have the contract's type."""
-    present = _trimmed(expression) if source_type == "VARCHAR" else expression
-    return f"{present} IS NOT NULL AND {value} IS NULL"
+@dataclass(frozen=True)
+class Conversion:
+    """How one source column becomes a contract column, in three steps that each name the last.
+
+    (DuckDB's planning time grows with every repetition of an expression; hence the steps.)
+
+    Attributes:
+        given: SQL over the source column: what is there, null where nothing is.
+        value: SQL over ``given``: the value in the contract's type.
+        valid: SQL condition over ``value``: whether it can be meant; None where it always can.
+        can_fail: whether there can be a given without a valid value.
+    """
+
+    given: str
+    value: str
+    valid: str | None = None
+    can_fail: bool = True
 
 
-def typed(
-    column: Column, source_type: str, expression: str, declaration: FeedSettings
-) -> tuple[str, bool]:
-    """SQL that gives ``expression`` the contract's type (null where it cannot), and if it can fail.
+def conversion(
+    column: Column,
+    source_type: str,
+    names: tuple[str, str, str],
+    declaration: FeedSettings,
+) -> Conversion:
+    """The steps from a source column to a contract column.
 
     The session's time zone must be the feed's: naive times are of it.
+
+    Args:
+        source_type: DuckDB type of the source column.
+        names: SQL names of the source column, of its ``given`` and of its ``value``.
     """
+    source, given, value = names
     base = source_type.split("(")[0]
+    is_float = base in ("DOUBLE", "FLOAT")
     if column.sql_type == "VARCHAR":
-        if base == "VARCHAR":
-            return f"nullif({expression}, '')", False
-        if base in ("DOUBLE", "FLOAT"):
-            return f"CAST({_whole_as_text(expression)} AS VARCHAR)", False
-        return f"nullif(CAST({expression} AS VARCHAR), '')", False
+        text = _whole_as_text(source) if is_float else f"CAST({source} AS VARCHAR)"
+        return Conversion(
+            f"nullif({text if base != 'VARCHAR' else source}, '')", given, can_fail=False
+        )
     if base == column.sql_type.split("(")[0] and base != "DECIMAL":
-        return expression, False
+        return Conversion(source, given, can_fail=False)
+    text = f"nullif(trim({source if base == 'VARCHAR' else f'CAST({source} AS VARCHAR)'}), '')"
     if column.sql_type == "DATE":
-        return _date(base, expression, declaration), True
+        low, high = "DATE '1900-01-01'", "DATE '9999-12-31'"
+        layouts = [declaration.date_format]
+        if base.startswith("TIMESTAMP"):
+            text, parsed = source, f"TRY_CAST({given} AS DATE)"
+        else:
+            parsed = f"CAST({_strptime(given, layouts, declaration)} AS DATE)"
+        return Conversion(text, parsed, f"{value} BETWEEN {low} AND {high}")
     if column.sql_type == "TIMESTAMPTZ":
-        return _timestamp(base, expression, declaration), True
-    if base in ("DOUBLE", "FLOAT") and column.sql_type == "BOOLEAN":
-        expression = _whole_as_text(expression)
-    text = _trimmed(expression)
+        low = "TIMESTAMPTZ '1900-01-01 00:00:00+00'"
+        high = "TIMESTAMPTZ '9999-12-31 23:59:59+00'"
+        if base.startswith("TIMESTAMP") or base == "DATE":
+            text, parsed = source, given
+        elif declaration.timestamp_format is None:
+            parsed = given
+        else:
+            parsed = _strptime(given, [declaration.timestamp_format], declaration)
+        return Conversion(
+            text, f"TRY_CAST({parsed} AS TIMESTAMPTZ)", f"{value} BETWEEN {low} AND {high}"
+        )
     if column.sql_type == "BOOLEAN":
-        return f"TRY_CAST({text} AS BOOLEAN)", True
+        return Conversion(
+            _whole_as_text(source) if is_float else text, f"TRY_CAST({given} AS BOOLEAN)"
+        )
     if column.sql_type.startswith("DECIMAL"):
-        source = text if base == "VARCHAR" else expression
-        return f"TRY_CAST({source} AS {column.sql_type})", True
-    return (  # a whole number: SQL's own cast would round
-        f"CASE WHEN TRY_CAST({text} AS DOUBLE) = TRY_CAST({text} AS BIGINT) "
-        f"THEN TRY_CAST(TRY_CAST({text} AS BIGINT) AS {column.sql_type}) END",
-        True,
+        return Conversion(
+            text if base == "VARCHAR" else source, f"TRY_CAST({given} AS {column.sql_type})"
+        )
+    return Conversion(  # a whole number: SQL's own cast would round
+        text,
+        f"TRY_CAST({given} AS {column.sql_type})",
+        f"TRY_CAST({given} AS DOUBLE) = {value}",
     )
 
 
-def _trimmed(expression: str) -> str:
-    return f"nullif(trim(CAST({expression} AS VARCHAR)), '')"
-
-
 def _whole_as_text(expression: str) -> str:
+    """A float as text, without a decimal point where it is a whole number (an id, say)."""
     return (
         f"CASE WHEN {expression} = TRY_CAST({expression} AS BIGINT) "
         f"THEN CAST(TRY_CAST({expression} AS BIGINT) AS VARCHAR) "
@@ -434,34 +472,9 @@ def _whole_as_text(expression: str) -> str:
     )
 
 
-def _date(base: str, expression: str, declaration: FeedSettings) -> str:
-    if base.startswith("TIMESTAMP"):
-        value = f"TRY_CAST({expression} AS DATE)"
-    else:
-        layouts = [declaration.date_format]
-        if declaration.format == "xlsx":
-            layouts.insert(0, XLSX_TIME)
-        value = f"CAST({_strptime(expression, layouts)} AS DATE)"
-    return f"CASE WHEN {value} BETWEEN DATE '1900-01-01' AND DATE '9999-12-31' THEN {value} END"
-
-
-def _timestamp(base: str, expression: str, declaration: FeedSettings) -> str:
-    if base.startswith("TIMESTAMP") or base == "DATE":
-        value = f"TRY_CAST({expression} AS TIMESTAMPTZ)"
-    elif declaration.timestamp_format is None:
-        value = f"TRY_CAST({_trimmed(expression)} AS TIMESTAMPTZ)"
-    else:
-        layouts = [declaration.timestamp_format]
-        if declaration.format == "xlsx":
-            layouts.insert(0, XLSX_TIME)
-        value = f"TRY_CAST({_strptime(expression, layouts)} AS TIMESTAMPTZ)"
-    return (
-        f"CASE WHEN {value} >= TIMESTAMPTZ '1900-01-01 00:00:00+00' "
-        f"AND {value} <= TIMESTAMPTZ '9999-12-31 23:59:59+00' THEN {value} END"
-    )
-
-
-def _strptime(expression: str, layouts: list[str]) -> str:
+def _strptime(expression: str, layouts: list[str], declaration: FeedSettings) -> str:
     """Each layout in turn: they may give different types (with an offset or without)."""
-    tries = [f"try_strptime({_trimmed(expression)}, {quoted(layout)})" for layout in layouts]
+    if declaration.format == "xlsx":
+        layouts = [XLSX_TIME, *layouts]
+    tries = [f"try_strptime({expression}, {quoted(layout)})" for layout in layouts]
     return tries[0] if len(tries) == 1 else f"coalesce({', '.join(tries)})"

@@ -44,8 +44,7 @@ def measures(feed: Feed, time_zone: str) -> dict[str, str]:
 
     The rows have the contract's columns and, for events, ``_day``: the local date of the event.
     """
-    key = ", ".join(identifier(name) for name in feed.key)
-    found = {"distinct_keys": f"count(DISTINCT hash({key}))"}
+    found: dict[str, str] = {}
     if feed.event_time is not None:
         found |= {
             "event_days": "count(DISTINCT _day)",

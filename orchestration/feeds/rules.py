@@ -153,15 +153,11 @@ def row_rules(
         for c in feed.columns
         if c.required
     ]
-    rules += [
-        RowRule(
-            "field_too_long",
-            f"{c.name} is longer than {longest} characters",
-            f"length({identifier(c.name)}) > {longest}",
-        )
-        for c in feed.columns
-        if c.sql_type == "VARCHAR"
-    ]
+    texts = ", ".join(
+        f"length({identifier(c.name)})" for c in feed.columns if c.sql_type == "VARCHAR"
+    )
+    too_long = f"a field is longer than {longest} characters"
+    rules.append(RowRule("field_too_long", too_long, f"greatest({texts}) > {longest}"))
     rules += _OWN.get(feed.name, ())
     limit = _first_moment(day + timedelta(days=2), settings)
     for name in _timed(feed):
