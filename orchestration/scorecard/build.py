@@ -62,6 +62,8 @@ ADDITIVE_RATES = frozenset(
     }
 )
 """Rates whose year to date is the sum of numerators over the sum of denominators."""
+NOT_IN_HEADCOUNT = frozenset({"left", "not_yet_hired"})
+"""Reasons of people who are nobody's head; the others add up to headcount less the eligible."""
 ADDITIVE_SUMS = frozenset({"mandatory_short_notice", "idle_seat_cost"})
 """Amounts of a period that add up over the year. Stocks and medians do not."""
 
@@ -143,13 +145,15 @@ class _Builder:
     # ------------------------------------------------------------------ one figure
 
     def people(self, row: Row | None) -> int:
-        """People a figure stands for; the unit's headcount where the row does not say."""
+        """People a figure stands for; the unit's headcount where the row does not say.
+
+        A value other than zero stands for somebody, whatever was counted.
+        """
         if row is None:
             return 0
-        if row.get("people") is not None:
-            return int(row["people"])
-        if row["value"] is None:
-            return 0
+        known = row.get("people")
+        if known or not row["value"]:
+            return int(known or 0)
         headcount = self.units.get(str(row["org_unit_id"]), {}).get("headcount")
         return int(headcount) if headcount is not None else 1
 
@@ -175,9 +179,18 @@ class _Builder:
         )
 
     def part(self, catalogue: Row, row: Row | None, name: str) -> Figure:
-        """Numerator or denominator as it is shown."""
+        """Numerator or denominator as it is shown.
+
+        A count of people is withheld, too, when those it leaves out are a small group: headcount
+        less the count would number the few people on leave.
+        """
         if self.small(row):
             return wording.suppressed()
+        if row is not None and row["denominator"] == row["people"]:
+            headcount = int(self.units[self.root]["headcount"] or 0)
+            own = row["period_start"] == self.period.start
+            if own and 0 < headcount - self.people(row) < self.threshold:
+                return wording.suppressed()
         if row is None or row[name] is None:
             return wording.no_data(None)
         if catalogue["unit"] == "currency" and name == "numerator":
@@ -465,7 +478,10 @@ class _Builder:
             reading = self.reading(catalogue)
             row = reading.value
             if row is None or row["value"] is None:
-                figure = wording.no_data("nothing was recorded", wording.NO_RECORD)
+                # never why not: 'on leave throughout' would tell of a person
+                reason = str((row or {}).get("no_data_reason") or "")
+                named = reason if reason.endswith("named") else "nothing was recorded"
+                figure = wording.no_data(named, wording.NO_RECORD)
             elif row["numerator"] is not None and row["denominator"]:
                 figure = wording.n_of_total(row["numerator"], row["denominator"])
             else:
@@ -510,7 +526,10 @@ class _Builder:
             ):
                 reason = str(row["reason"])
                 counts[reason] = counts.get(reason, 0) + int(row["people"])
-        hidden = hidden_parts(counts, self.threshold)
+        inside = {reason: n for reason, n in counts.items() if reason not in NOT_IN_HEADCOUNT}
+        hidden = hidden_parts(inside, self.threshold) | {
+            reason for reason, n in counts.items() if n < self.threshold
+        }
         shown = sorted(set(counts) - hidden, key=lambda r: (-counts[r], r))
         return tuple(
             Exclusion(
@@ -612,7 +631,11 @@ class _Builder:
 
 
 def _sentence(signals: list[Kpi], headline: tuple[Kpi, ...], asked: int, first: str) -> str:
-    """What changed and what is asked, in one sentence."""
+    """What changed and what is asked, in one sentence.
+
+    Where no KPI can be judged yet, silence is no news, and no sitting is said to be needless.
+    """
+    judged = any(kpi.mark.variation == "ordinary" for kpi in headline)
     if signals:
         lead = min(signals, key=lambda k: k.mark.variation != "concerning")
         charted = lead.charted[-1].value if lead.charted else None
@@ -623,11 +646,11 @@ def _sentence(signals: list[Kpi], headline: tuple[Kpi, ...], asked: int, first: 
                 f", and {wording.counted(more, 'more KPI', 'more KPIs')} "
                 f"{'signals' if more == 1 else 'signal'} a change"
             )
-    elif any(kpi.mark.variation == "ordinary" for kpi in headline):
+    elif judged:
         changed = "No KPI signals a change"
     else:
         changed = "No KPI has enough points for limits yet, so none can signal a change"
-    if asked == 0 and not signals:
+    if asked == 0 and not signals and judged:
         return f"{changed}; nothing needs deciding, so the sitting can be skipped."
     if asked == 0:
         return f"{changed}; no decision is asked for."

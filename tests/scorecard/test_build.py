@@ -157,6 +157,9 @@ def test_people_unknown_fall_back_to_headcount(case: Case) -> None:
     figures = {u.org_unit_id: u.figures["performance_improvement"] for u in case.build().units}
     assert figures["team"].state == "suppressed"
     assert figures["whole"].state == "value"
+    case.value("performance_improvement", 2, unit="team", period=quarter, people=0)
+    figures = {u.org_unit_id: u.figures["performance_improvement"] for u in case.build().units}
+    assert figures["team"].state == "suppressed"  # a value stands for somebody
 
 
 # ---------------------------------------------------------------- units
@@ -331,7 +334,10 @@ def test_too_few_points(case: Case) -> None:
         "Voluntary active learners: 53.2 % in October 2026; 7 of 12 points, no limits yet."
     )
     card = case.build()
-    assert card.sentence.startswith("No KPI has enough points for limits yet")
+    assert card.sentence == (
+        "No KPI has enough points for limits yet, so none can signal a change; no decision is "
+        "asked for."
+    )
     case.signals = {}
     assert "1 of 12 points" in case.kpi("active_learner_rate").finding
 
@@ -494,6 +500,11 @@ def test_leadership_says_no_record_never_absence(case: Case) -> None:
     assert items["sponsor_visible_weeks"].text == "9 of 13"
     assert items["leaders_flagship_completed"].text == "1 of 4"  # leaders in their role: shown
     assert items["commitments_closed_on_time"].text == "no record"
+    case.value("sponsor_visible_weeks", None, denominator=0, people=1,
+               reason="on leave throughout")  # fmt: skip
+    assert case.build().leadership[0].figure.reason == "nothing was recorded"
+    case.value("sponsor_visible_weeks", None, people=1, reason="no sponsor named")
+    assert case.build().leadership[0].figure.reason == "no sponsor named"
     case.values = {}
     items = {i.kpi_id: i.figure for i in case.build().leadership}
     assert {f.text for f in items.values()} == {"no record"}
@@ -504,15 +515,41 @@ def test_a_week_without_action_is_a_zero_where_it_was_recorded(case: Case) -> No
     assert case.build().leadership[0].figure.text == "0 of 13"
 
 
-def test_exclusions_hide_small_reasons_and_a_complement(case: Case) -> None:
-    for reason, people in (("on_leave", 3), ("not_yet_31_days", 30), ("left", 9)):
-        case.excluded(reason, people)
+def left_out(case: Case, **people: int) -> dict[str, str]:
+    case.exclusions = []
+    for reason, count in people.items():
+        case.excluded(reason, count)
     case.excluded("on_leave", 50, line="contractor")
-    assert [(e.reason, e.people.text) for e in case.build().exclusions] == [
-        ("not yet 31 days", "30"),
-        ("left", "too few people to show"),
-        ("on leave", "too few people to show"),
-    ]
+    return {e.reason: e.people.text for e in case.build().exclusions}
+
+
+def test_exclusions_hide_small_reasons_and_a_complement(case: Case) -> None:
+    few = "too few people to show"
+    # on leave and joiners are what headcount holds beyond the eligible: their sum is known
+    assert left_out(case, on_leave=3, not_yet_31_days=30, left=9) == {
+        "left": "9",
+        "not yet 31 days": few,
+        "on leave": few,
+    }
+    assert left_out(case, on_leave=30, not_yet_31_days=8, left=2, not_yet_hired=6) == {
+        "on leave": "30",
+        "not yet 31 days": "8",
+        "not yet hired": "6",
+        "left": few,
+    }
+    assert left_out(case) == {}
+
+
+def test_counts_do_not_number_the_few_they_leave_out(case: Case) -> None:
+    """500 heads, 497 eligible: the denominator would say that three are on leave."""
+    case.value("active_learner_rate", "50.3", numerator=250, denominator=497, people=497)
+    kpi = case.kpi("active_learner_rate")
+    assert kpi.now.text == "50.3 %"
+    assert {kpi.numerator.state, kpi.denominator.state} == {"suppressed"}
+    for eligible in (500, 495):
+        case.value("active_learner_rate", "50.3", numerator=250, denominator=eligible,
+                   people=eligible)  # fmt: skip
+        assert case.kpi("active_learner_rate").denominator.text == str(eligible)
 
 
 def test_contractors_have_their_own_line(case: Case) -> None:

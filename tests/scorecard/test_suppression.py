@@ -119,6 +119,13 @@ def test_a_complement_below_which_all_is_shown_would_protect_nothing() -> None:
     assert hidden_units(tree, people, 5) == {"small", "big", "x"}
 
 
+def test_a_sibling_that_protects_alone_goes_before_one_that_does_not() -> None:
+    """Hiding 'big' would need 'x' as well; hiding the larger 'c' is enough: fewer cells lost."""
+    tree = {"whole": None, "small": "whole", "big": "whole", "c": "whole", "x": "big", "y": "big"}
+    people = {"whole": 73, "small": 3, "big": 30, "c": 40, "x": 10, "y": 20}
+    assert hidden_units(tree, people, 5) == {"small", "c"}
+
+
 def test_no_more_is_hidden_than_needed() -> None:
     tree = {"whole": None, "a": "whole", "b": "whole"}
     assert hidden_units(tree, {"whole": 60, "a": 20, "b": 40}, 5) == frozenset()
