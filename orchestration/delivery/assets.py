@@ -4,8 +4,6 @@ Only a period with an open intent is sealed and sent. Any other materialization 
 re-execution, a click in the UI) archives: it succeeds, sends nothing and says so.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -88,7 +86,7 @@ def _edition_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         owners=["team:learning"],
         kinds={"python"},
     )
-    def edition(context: AssetExecutionContext, config: EditionConfig) -> MaterializeResult[None]:
+    def edition(context: AssetExecutionContext, config: EditionConfig) -> MaterializeResult:
         periods = _periods(context, grain)
         if config.open_intent and len(periods) != 1:
             raise Problem(
@@ -139,7 +137,7 @@ def _delivery_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         owners=["team:learning"],
         kinds={"python", settings.delivery.channel},
     )
-    def delivery(context: AssetExecutionContext) -> MaterializeResult[None]:
+    def delivery(context: AssetExecutionContext) -> MaterializeResult:
         lake = Lake(settings.lake_url, settings.duckdb)
         refused: dict[str, Problem] = {}
         waiting: list[DeliveryReport] = []

@@ -1,0 +1,45 @@
+"""What the tests run in processes of their own, to be killed."""
+
+from __future__ import annotations
+
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from orchestration.delivery.channels import open_channel
+from orchestration.delivery.editions import RetryPolicy, deliver, seal
+from orchestration.settings import Secrets, Settings
+from orchestration.state import State
+from tests.delivery.conftest import PERIOD, PROVENANCE, make_audience
+
+
+def say_ready(ready: Connection) -> None:
+    """Nothing else; starts the server that the processes are forked from."""
+    ready.send_bytes(b"!")
+
+
+def deliver_latest(ready: Connection, settings: dict[str, Any], run_id: str) -> None:
+    """One run's delivery of the latest edition."""
+    read = Settings.model_validate(settings)
+    with State.open(read) as state:
+        edition = state.latest_edition("monthly", PERIOD.id)
+        assert edition is not None
+        ready.send_bytes(b"!")
+        deliver(
+            state,
+            read,
+            edition,
+            open_channel(read, Secrets(sendgrid_api_key="SG.test")),  # type: ignore[arg-type]
+            run_id,
+            policy=RetryPolicy(first_wait=0.01, total_wait=5),
+        )
+
+
+def seal_draft(
+    ready: Connection, settings: dict[str, Any], draft: str, addresses: list[str]
+) -> None:
+    """Seal the open intent."""
+    read = Settings.model_validate(settings)
+    with State.open(read) as state:
+        ready.send_bytes(b"!")
+        seal(state, read, "monthly", PERIOD, Path(draft), make_audience(*addresses), PROVENANCE)
