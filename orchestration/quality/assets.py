@@ -6,11 +6,10 @@ check would do both worse: in a run over a range of dates one bad delivery would
 ones, and in another run it would stop nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import Any
 
 from dagster import (
     AssetCheckResult,
@@ -116,7 +115,7 @@ def _raw_asset(settings: Settings, feed: FeedName, now: Clock) -> AssetsDefiniti
             ),
         ],
     )
-    def raw(context: AssetExecutionContext) -> MaterializeResult[None]:
+    def raw(context: AssetExecutionContext) -> MaterializeResult:
         lake = Lake(settings.lake_url, settings.duckdb)
         initialise(lake)
         keys = context.partition_keys
@@ -125,21 +124,15 @@ def _raw_asset(settings: Settings, feed: FeedName, now: Clock) -> AssetsDefiniti
         for manifest in publication.manifests:
             if manifest.verdict == "refused":
                 context.log.warning("%s %s refused: %s", feed, manifest.delivery_id, _why(manifest))
-        rows_in, accepted, rejected = _counts(publication.manifests)
+        by_date: dict[str, list[DeliveryManifest]] = {}
+        for manifest in publication.manifests:
+            by_date.setdefault(manifest.delivery_date.isoformat(), []).append(manifest)
+        for partition in keys:
+            context.add_asset_metadata(
+                _partition_metadata(lake, by_date.get(partition, [])), partition_key=partition
+            )
         return MaterializeResult(
-            metadata={
-                "dagster/row_count": accepted,
-                "rows_in": rows_in,
-                "rows_accepted": accepted,
-                "rows_rejected": rejected,
-                "deliveries": len(publication.manifests),
-                "deliveries_promoted": _verdicts(publication, "promoted"),
-                "deliveries_refused": _verdicts(publication, "refused"),
-                "deliveries_in_force": len(publication.in_force),
-                "delivered": _deliveries_table(publication.manifests),
-                "rejected_by_reason": _reasons_table(publication.manifests),
-                "rejected_rows": _rejected_rows_table(lake, publication),
-            },
+            metadata={"deliveries_in_force": len(publication.in_force)},
             check_results=[
                 _contract_check(publication),
                 _expectations_check(publication),
@@ -149,6 +142,29 @@ def _raw_asset(settings: Settings, feed: FeedName, now: Clock) -> AssetsDefiniti
         )
 
     return raw
+
+
+def _partition_metadata(lake: Lake, deliveries: Sequence[DeliveryManifest]) -> dict[str, Any]:
+    """Of one delivery date: counts to plot and, where something came, what it was."""
+    rows_in, accepted, rejected = _counts(deliveries)
+    found: dict[str, Any] = {
+        # Of the newest that passed: a superseded delivery's rows are no longer there.
+        "dagster/row_count": next(
+            (m.rows_accepted for m in reversed(deliveries) if m.verdict == "promoted"), 0
+        ),
+        "rows_in": rows_in,
+        "rows_accepted": accepted,
+        "rows_rejected": rejected,
+        "deliveries": len(deliveries),
+        "deliveries_promoted": sum(m.verdict == "promoted" for m in deliveries),
+        "deliveries_refused": sum(m.verdict == "refused" for m in deliveries),
+    }
+    if deliveries:
+        found["delivered"] = _deliveries_table(deliveries)
+    if rejected:
+        found["rejected_by_reason"] = _reasons_table(deliveries)
+        found["rejected_rows"] = _rejected_rows_table(lake, deliveries)
+    return found
 
 
 def _newest(publication: Publication) -> list[DeliveryManifest]:
@@ -162,10 +178,6 @@ def _counts(deliveries: Sequence[DeliveryManifest]) -> tuple[int, int, int]:
         sum(m.rows_accepted for m in deliveries),
         sum(m.rows_rejected for m in deliveries),
     )
-
-
-def _verdicts(publication: Publication, verdict: str) -> int:
-    return sum(m.verdict == verdict for m in publication.manifests)
 
 
 def _why(manifest: DeliveryManifest) -> str:
@@ -286,18 +298,18 @@ def _reasons_table(deliveries: Sequence[DeliveryManifest]) -> MetadataValue:
     )
 
 
-def _rejected_rows_table(lake: Lake, publication: Publication) -> MetadataValue:
+def _rejected_rows_table(lake: Lake, deliveries: Sequence[DeliveryManifest]) -> MetadataValue:
     """Where the first rejected rows stand: file and row number, never what is in them."""
     rows: list[TableRecord] = []
     files = [
         lake.path(*parts)
-        for m in publication.manifests
+        for m in deliveries
         if m.rows_rejected
         and lake.exists(
             *(
                 parts := (
                     "raw_rejected",
-                    publication.feed,
+                    m.feed,
                     f"delivery_date={m.delivery_date}",
                     f"{m.delivery_id}.parquet",
                 )
@@ -354,7 +366,7 @@ def _close_asset(
             )
         ],
     )
-    def close(context: AssetExecutionContext) -> MaterializeResult[None]:
+    def close(context: AssetExecutionContext) -> MaterializeResult:
         lake = Lake(settings.lake_url, settings.duckdb)
         initialise(lake)
         holdings, charter = Holdings.read(lake), charter_hash()
@@ -364,42 +376,25 @@ def _close_asset(
             made = close_period(settings, lake, period, charter, now(), holdings)
             context.log.info("%s: %s. %s", made.period_id, made.verdict, made.reason)
             closes.append(made)
-        last = closes[-1]
-        return MaterializeResult(
-            metadata={
-                "verdict": last.verdict,
-                "reason": last.reason,
-                "periods": len(closes),
-                "periods_allowed": sum(made.allowed for made in closes),
-                "rows_accepted": sum(feed.rows_accepted for feed in last.feeds.values()),
-                "rows_rejected": sum(feed.rows_rejected for feed in last.feeds.values()),
-                "verdicts": _closes_table(closes),
-                "feeds": _feeds_table(last),
-                "charter_hash": last.charter_hash,
-                "code_version": last.code_version,
-                "manifest": MetadataValue.path(lake.path(*close_file(period))),
-            },
-            check_results=[_complete_check(closes)],
-        )
+            context.add_asset_metadata(_close_metadata(lake, made, period), partition_key=partition)
+        return MaterializeResult(check_results=[_complete_check(closes)])
 
     return close
 
 
-def _closes_table(closes: Sequence[PeriodClose]) -> MetadataValue:
-    return MetadataValue.table(
-        [
-            TableRecord(
-                {
-                    "period": made.period_id,
-                    "verdict": made.verdict,
-                    "data_as_of": str(made.data_as_of or ""),
-                    "reason": made.reason,
-                }
-            )
-            for made in closes
-        ],
-        schema=_schema("period verdict data_as_of reason"),
-    )
+def _close_metadata(lake: Lake, close: PeriodClose, period: Period) -> dict[str, Any]:
+    return {
+        "verdict": close.verdict,
+        "reason": close.reason,
+        "allowed": close.allowed,
+        "data_as_of": str(close.data_as_of or ""),
+        "rows_accepted": sum(feed.rows_accepted for feed in close.feeds.values()),
+        "rows_rejected": sum(feed.rows_rejected for feed in close.feeds.values()),
+        "feeds": _feeds_table(close),
+        "charter_hash": close.charter_hash,
+        "code_version": close.code_version,
+        "manifest": MetadataValue.path(lake.path(*close_file(period))),
+    }
 
 
 def _feeds_table(close: PeriodClose) -> MetadataValue:

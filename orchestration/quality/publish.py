@@ -69,8 +69,11 @@ def publish(
     for manifest in sorted(manifests, key=lambda m: m.delivery_id):
         verdict = verdicts.get(manifest.delivery_id)
         if verdict is not None and manifest.delivery_id not in damaged:
-            # Rejected rows stay, also those of a delivery that is refused.
-            _publish_files(lake, manifest, "raw_rejected", *(() if verdict.failed else ("raw",)))
+            if verdict.failed:
+                for partition in _partitions(manifest):  # an interrupted run may have moved some
+                    lake.remove(*_places(manifest, "raw", partition)[-1])
+            else:
+                _move_to_raw(lake, manifest)
             manifest = manifest.model_copy(
                 update={
                     "verdict": "refused" if verdict.failed else "promoted",
@@ -97,20 +100,20 @@ def _partitions(manifest: DeliveryManifest) -> list[str]:
     return [raw_partition(CONTRACT[manifest.feed], day.isoformat()) for day in days]
 
 
-def _publish_files(lake: Lake, manifest: DeliveryManifest, *trees: str) -> None:
-    """Move what is staged beneath ``raw/`` or ``raw_rejected/`` to the same place in the lake.
-
-    Files that an earlier, interrupted publication has moved are no longer staged.
-    """
-    for tree in trees:
-        for file in lake.files("staged", manifest.feed, manifest.delivery_id, tree):
-            lake.move((file,), tuple(file.split("/")[3:]))
+def _move_to_raw(lake: Lake, manifest: DeliveryManifest) -> None:
+    """Move the staged rows into ``raw/``; what an interrupted publication moved is there."""
+    staged = ("staged", manifest.feed, manifest.delivery_id)
+    for file in lake.files(*staged, suffix=".parquet"):
+        lake.move((file,), ("raw", manifest.feed, *file.split("/")[len(staged) :]))
 
 
 def _places(manifest: DeliveryManifest, tree: str, partition: str) -> list[tuple[str, ...]]:
-    """Where one partition's file of a delivery lies before and after publication."""
-    at = (tree, manifest.feed, partition, f"{manifest.delivery_id}.parquet")
-    return [("staged", manifest.feed, manifest.delivery_id, *at), at]
+    """Where one partition's file of a delivery may lie: published, or still staged."""
+    file = (partition, f"{manifest.delivery_id}.parquet")
+    published: list[tuple[str, ...]] = [(tree, manifest.feed, *file)]
+    if tree == "raw":
+        return [("staged", manifest.feed, manifest.delivery_id, *file), *published]
+    return published
 
 
 def damage(lake: Lake, feed: FeedName, manifests: Sequence[DeliveryManifest]) -> dict[str, str]:
