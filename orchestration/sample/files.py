@@ -74,6 +74,9 @@ class FeedWriter:
         self._clock = Clock(self._parameters.time_zone, start, self._snapshots[-1] + 800)
         self.marks = LearningMarks(organisation.size, self._parameters)
         self.files: dict[str, FileRecord] = {}
+        self._codes = pa.array([course.code for course in content.COURSES])
+        self._numbers = pa.array(organisation.people["person_id"].tolist(), pa.string())
+        self._verbs = pa.array(list(content.VERBS))
 
     def write(self, progress: Callable[[str], None]) -> None:
         """Write all deliveries, oldest first."""
@@ -444,17 +447,14 @@ class FeedWriter:
         return {key: np.concatenate([part[key] for part in late]) for key in late[0]}, again
 
     def _activity_table(self, chunk: Table) -> pa.Table:
-        codes = pa.array([course.code for course in content.COURSES])
-        people = pa.array(self._organisation.people["person_id"].tolist(), pa.string())
-        verbs = pa.array(list(content.VERBS))
         number = pc.utf8_lpad(pa.array(chunk["number"]).cast(pa.string()), 10, "0")
         course = pa.array(chunk["course"], mask=chunk["course"] < 0)
         return pa.table(
             {
                 "EventId": pc.binary_join_element_wise("ev", number, "-"),
-                "EmployeeNumber": people.take(pa.array(chunk["person"])),
-                "CourseCode": codes.take(course),
-                "Verb": verbs.take(pa.array(chunk["verb"])),
+                "EmployeeNumber": self._numbers.take(pa.array(chunk["person"])),
+                "CourseCode": self._codes.take(course),
+                "Verb": self._verbs.take(pa.array(chunk["verb"])),
                 "OccurredAt": self._utc(chunk["at"]),
                 "DurationSeconds": pa.array(chunk["seconds"], mask=chunk["seconds"] < 0),
             }

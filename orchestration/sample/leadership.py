@@ -109,10 +109,13 @@ def _actions(organisation: Organisation, rng: np.random.Generator) -> Table:
             act(sponsor, "email", unit, launch + 14, LAUNCH_MESSAGE)
     enrolments = organisation.enrolments
     flagship = (enrolments["course"] == COURSE["FLG-LEAD"]) & (enrolments["completed"] >= 0)
+    absent = HEADS + content.ABSENT if parameters.effects.absent_sponsor else UNSET
+    told: set[int] = set()
     for row in np.flatnonzero(flagship & (enrolments["person"] < len(ELT))).tolist():
-        person = int(enrolments["person"][row])
-        unit = int(organisation.start["unit"][person])
-        act(person, "public_completion", unit, int(day_of(enrolments["completed"][row])))
+        person, day = int(enrolments["person"][row]), int(day_of(enrolments["completed"][row]))
+        if person not in told and not (person == absent and day >= silent_from):
+            told.add(person)
+            act(person, "public_completion", int(organisation.start["unit"][person]), day)
     for month in parameters.calendar:
         _team_actions(organisation, month, rng, rows)
     rows.sort(key=lambda row: (row[4], row[0], row[1], row[2], row[3]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 from orchestration.periods import Grain, Period, latest_closed, periods_between
@@ -90,7 +91,7 @@ class SampleParameters:
                     remedy=f"give {least} or more.",
                 )
 
-    @property
+    @cached_property
     def calendar(self) -> tuple[Period, ...]:
         """The simulated months, in order."""
         return tuple(
@@ -109,7 +110,7 @@ class SampleParameters:
         """Last day of the last month."""
         return self.last_month.end
 
-    @property
+    @cached_property
     def launch_on(self) -> date:
         """Start of the programme: the first quarter to begin after twelve months (or halfway)."""
         earliest = self.calendar[min(12, self.months // 2)].start
@@ -117,7 +118,7 @@ class SampleParameters:
         start = quarter.start if quarter.start == earliest else quarter.shift(1).start
         return min(start, self.last_month.start)
 
-    @property
+    @cached_property
     def snapshot_dates(self) -> tuple[date, ...]:
         """Dates of the snapshots: the day before the first month, then by the cadence."""
         before = self.first_day - timedelta(days=1)
