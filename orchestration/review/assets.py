@@ -1,9 +1,7 @@
 """The review stage's assets: the files of a month's review, in its draft folder."""
 
-from __future__ import annotations
-
+import re
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from dagster import (
@@ -17,16 +15,15 @@ from dagster import (
 )
 
 from orchestration.lake import Lake
-from orchestration.periods import Grain, Period, period_partitions
+from orchestration.periods import Grain, Period, partition_key, period_partitions
 from orchestration.problems import Problem
+from orchestration.review.words import clean
+from orchestration.scorecard.draft import FILE as SCORECARD
+from orchestration.scorecard.draft import draft_folder, read_scorecard
+from orchestration.scorecard.model import Scorecard
 from orchestration.settings import Settings
 
 STAGE = "review"
-
-
-def draft_folder(settings: Settings, period: Period) -> Path:
-    """Where the draft of a period's review lies."""
-    return settings.home / "drafts" / period.grain.ritual / period.id
 
 
 def build_assets(settings: Settings) -> list[AssetsDefinition]:
@@ -46,7 +43,7 @@ def build_assets(settings: Settings) -> list[AssetsDefinition]:
         owners=["team:learning"],
         kinds={"python", "html", "pdf"},
     )
-    def month_pages(context: AssetExecutionContext) -> MaterializeResult[None]:
+    def month_pages(context: AssetExecutionContext) -> MaterializeResult:
         from orchestration.quality.close import require_allowed
 
         periods = sorted(
@@ -56,17 +53,22 @@ def build_assets(settings: Settings) -> list[AssetsDefinition]:
         lake = Lake(settings.lake_url, settings.duckdb)
         for period in periods:
             require_allowed(lake, period)
-        rendered = [render_period(settings, period) for period in periods]
-        last = rendered[-1]
+        files = 0
+        for period in periods:
+            done = render_period(settings, period)
+            files += int(done["files"])
+            context.add_asset_metadata(
+                {
+                    "files": done["files"],
+                    "bytes": done["bytes"],
+                    "pack_pages": done["pages"],
+                    "folder": MetadataValue.path(str(done["folder"])),
+                    "preview": MetadataValue.md(done["preview"]),
+                },
+                partition_key=partition_key(period),
+            )
         return MaterializeResult(
-            metadata={
-                "periods": len(rendered),
-                "files": sum(r["files"] for r in rendered),
-                "bytes": sum(r["bytes"] for r in rendered),
-                "pack_pages": last["pages"],
-                "folder": MetadataValue.path(str(last["folder"])),
-                "preview": MetadataValue.md(last["preview"]),
-            }
+            metadata={"periods_rendered": len(periods), "files_rendered": files}
         )
 
     return [month_pages]
@@ -82,32 +84,15 @@ def render_period(settings: Settings, period: Period) -> dict[str, Any]:
     Raises:
         Problem: there is no scorecard of that month, or it is of another one.
     """
-    from pydantic import ValidationError
-
-    from orchestration.review.month import SCORECARD, render_month
+    from orchestration.review.month import render_month
     from orchestration.review.typesetting import page_count
-    from orchestration.scorecard.model import Scorecard
 
     folder = draft_folder(settings, period)
-    source = folder / SCORECARD
-    try:
-        scorecard = Scorecard.model_validate_json(source.read_bytes())
-    except FileNotFoundError as error:
-        raise Problem(
-            f"there is no scorecard of {period.id}.",
-            file=str(source),
-            remedy="materialize scorecard/month_scorecard for this month first.",
-        ) from error
-    except ValidationError as error:
-        raise Problem(
-            f"the scorecard of {period.id} is not valid: {error.error_count()} faults.",
-            file=str(source),
-            remedy="materialize scorecard/month_scorecard for this month again.",
-        ) from error
+    scorecard = read_scorecard(folder / SCORECARD)
     if scorecard.period_id != period.id:
         raise Problem(
             f"this is the scorecard of {scorecard.period_id}, not of {period.id}.",
-            file=str(source),
+            file=str(folder / SCORECARD),
             remedy="materialize scorecard/month_scorecard for this month again.",
         )
     files = render_month(scorecard, folder)
@@ -120,11 +105,11 @@ def render_period(settings: Settings, period: Period) -> dict[str, Any]:
     }
 
 
-def _preview(scorecard: Any) -> str:
-    from orchestration.review.words import clean
+def _preview(scorecard: Scorecard) -> str:
+    """The five measures as a Markdown table: no owner, no unit, no person."""
 
     def cell(text: str) -> str:
-        return clean(text, 80).replace("|", "\\|").replace("<", "&lt;")
+        return re.sub(r"([\\|`<\[\]*_])", r"\\\1", clean(text, 80))
 
     rows = [
         f"| {cell(k.name)} | {cell(k.now.text)} | {cell(k.target.text)} | {cell(k.mark.text)} |"

@@ -16,11 +16,6 @@ from orchestration.problems import Problem
 from orchestration.review.words import clean, counted, quantity, short_date, short_span, tick_label
 from orchestration.scorecard.model import Annotation, Kpi, Limits, Point
 
-_BASIS = {
-    "level": None,
-    "net_gain": "change on the period before",
-    "same_month_last_year": "change on the year before",
-}
 MOST_NOTES = 5
 _SLOTS = {Grain.WEEK: 13, Grain.MONTH: 13, Grain.QUARTER: 5}
 
@@ -81,7 +76,12 @@ def drawable_limits(kpi: Kpi) -> Limits | None:
 def basis_words(kpi: Kpi) -> str | None:
     """What the picture shows where that is not the level itself."""
     limits = drawable_limits(kpi)
-    return _BASIS[limits.basis] if limits else None
+    if limits is None or limits.basis == "level":
+        return None
+    if limits.basis == "same_month_last_year":
+        return "change on last year"
+    period = period_of(kpi.series[-1]) if kpi.series else None
+    return f"change each {period.grain if period else 'period'}"
 
 
 def target_line(kpi: Kpi) -> Decimal | None:

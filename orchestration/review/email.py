@@ -25,7 +25,7 @@ def subject_line(scorecard: Scorecard) -> str:
         f"{clean(scorecard.period_label, 30)}"
     )
     if scorecard.stale_note:
-        head += f" (data as of: {clean(scorecard.stale_note, 60)})"
+        head += f" ({clean(scorecard.stale_note, 60)})"
     room = max(24, SUBJECT_LIMIT - len(head) - 3)
     return clean(f"{head} - {headline(_message(scorecard), room)}", SUBJECT_LIMIT)
 
@@ -39,7 +39,9 @@ def _message(scorecard: Scorecard) -> str:
         return min(signals, key=lambda k: k.mark.variation != "concerning").finding
     if scorecard.decisions:
         return f"no signal, {counted(len(scorecard.decisions), 'decision')} asked for"
-    return "no signal"
+    if any(k.mark.variation == "ordinary" for k in scorecard.kpis):
+        return "no signal"
+    return "no measure can be judged yet"
 
 
 def preheader(scorecard: Scorecard) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,9 +17,10 @@ from orchestration.review.email import (
 )
 from orchestration.review.pages import review_pack_pdf, scorecard_html, scorecard_pdf
 from orchestration.review.view import build_view
+from orchestration.scorecard.draft import FILE as SCORECARD
+from orchestration.scorecard.draft import to_json
 from orchestration.scorecard.model import Scorecard
 
-SCORECARD = "scorecard.json"
 EMAIL = "email.json"
 
 
@@ -63,7 +65,8 @@ def _build(scorecard: Scorecard, aside: Path) -> list[str]:
     pack, _ = review_pack_pdf(scorecard, scale, card)
     pictures = sparkline_pictures(scorecard, view)
 
-    write(SCORECARD, scorecard.model_dump_json(indent=1) + "\n")
+    figures = to_json(scorecard)
+    write(SCORECARD, figures)
     write("scorecard.html", scorecard_html(view))
     write("scorecard.pdf", page)
     write("review-pack.pdf", pack)
@@ -71,13 +74,20 @@ def _build(scorecard: Scorecard, aside: Path) -> list[str]:
         write(name, picture)
     write("email.html", email_html(scorecard, view))
     write("email.txt", email_text(view))
-    write(EMAIL, json.dumps(_manifest(scorecard, pictures), indent=1, ensure_ascii=False) + "\n")
+    write(
+        EMAIL,
+        json.dumps(_manifest(scorecard, figures, pictures), indent=1, ensure_ascii=False) + "\n",
+    )
     return names
 
 
-def _manifest(scorecard: Scorecard, pictures: list[tuple[str, str, bytes]]) -> dict[str, object]:
+def _manifest(
+    scorecard: Scorecard, figures: bytes, pictures: list[tuple[str, str, bytes]]
+) -> dict[str, object]:
+    """What the email is made of; ``scorecard_sha256`` says which figures it was rendered from."""
     return {
         "subject": subject_line(scorecard),
+        "scorecard_sha256": hashlib.sha256(figures).hexdigest(),
         "html": "email.html",
         "text": "email.txt",
         "inline": [

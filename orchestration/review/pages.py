@@ -25,12 +25,13 @@ _CARD_FITS = (
     (0.84, 0.5),
     (0.78, 0.35),
 )
-_PACK_FITS: tuple[tuple[float, str, int], ...] = (
-    (1.0, "yes", 40),
-    (1.0, "no", 30),
-    (0.94, "no", 24),
-    (0.88, "no", 16),
-    (0.82, "no", 8),
+_PACK_FITS: tuple[tuple[float, str, int, float], ...] = (
+    (1.0, "yes", 40, 1.0),
+    (1.0, "no", 30, 1.0),
+    (0.94, "no", 24, 1.0),
+    (0.9, "no", 16, 0.7),
+    (0.84, "no", 8, 0.5),
+    (0.8, "no", 8, 0.35),
 )
 
 
@@ -99,8 +100,8 @@ def review_pack_pdf(
 
     A scorecard that is too large even so gets more pages rather than less content.
     """
-    for scale, roomy, units in _PACK_FITS:
-        view = build_view(scorecard, most_units=units)
+    for scale, roomy, units, cap in _PACK_FITS:
+        view = build_view(scorecard, cap, units)
         pack = Typesetter(
             "review/pack.typ",
             {**view, "card": card},

@@ -52,6 +52,7 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
     return {
         "title": f"{organisation}: learning adoption review, {scorecard.period_label}",
         "organisation": organisation,
+        "running": clean(scorecard.organisation, 40),
         "period": clean(scorecard.period_label, 40),
         "data_as_of": long_date(scorecard.data_as_of),
         "date": [scorecard.data_as_of.year, scorecard.data_as_of.month, scorecard.data_as_of.day],
@@ -64,7 +65,7 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
             f"{counted(len(signalling), 'measure signals', 'measures signal')} a change"
         ),
         "quiet": [_kpi(k, scorecard, cap) for k in quiet],
-        "quiet_title": _quiet_title(len(quiet), len(every)),
+        "quiet_title": _quiet_title(quiet, every),
         "every": [_kpi(k, scorecard, cap) for k in every],
         "leadership": [
             {
@@ -104,24 +105,28 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
                 "as_of": long_date(f.data_as_of) if f.data_as_of else "\u2013",
                 "accepted": _rows(f.rows_accepted, f.verdict),
                 "rejected": _rows(f.rows_rejected, f.verdict),
-                "note": clean(f.note, 160),
+                "note": cut(f.note, 160),
             }
             for f in scorecard.feeds
         ],
-        "restatements": [clean(r, 240) for r in scorecard.restatements[:12]],
+        "restatements": [cut(r, 240) for r in scorecard.restatements[:12]],
         "more_restatements": max(0, len(scorecard.restatements) - 12),
         "privacy_threshold": str(scorecard.privacy_threshold),
-        "charter": clean(scorecard.charter_hash, 12).rstrip("\u2026"),
+        "charter": clean(scorecard.charter_hash)[:12],
         "code_version": clean(scorecard.code_version, 40),
     }
 
 
 def skips(scorecard: Scorecard) -> bool:
-    """Nothing signals and nothing needs deciding: the sitting is proposed to be skipped."""
+    """Nothing signals and nothing needs deciding: the sitting is proposed to be skipped.
+
+    Where no measure can be judged at all, silence is no news and nothing is proposed.
+    """
     return (
         scorecard.nothing_to_decide
         and not scorecard.decisions
         and not any(has_signal(k) for k in scorecard.kpis)
+        and any(k.mark.variation == "ordinary" for k in scorecard.kpis)
     )
 
 
@@ -189,9 +194,9 @@ def _kpi(kpi: Kpi, scorecard: Scorecard, cap: float) -> dict[str, Any]:
         "of_target": _of_target(kpi),
         "moved": _moved(kpi, moved[:MOST_MOVED_UNITS]),
         "more_moved": max(0, len(moved) - MOST_MOVED_UNITS),
-        "definition": clean(kpi.definition, 420),
-        "numerator_definition": clean(kpi.numerator_definition, 240),
-        "denominator_definition": clean(kpi.denominator_definition, 240),
+        "definition": clean(kpi.definition, int(420 * cap)),
+        "numerator_definition": clean(kpi.numerator_definition, int(240 * cap)),
+        "denominator_definition": clean(kpi.denominator_definition, int(240 * cap)),
         "business_outcome": clean(kpi.business_outcome, 160),
         "guardrail": clean(kpi.guardrail, 160),
     }
@@ -241,10 +246,13 @@ def _absent() -> dict[str, Any]:
     return {"text": "\u2013", "number": "\u2013", "unit": "", "state": "no_data", "reason": None}
 
 
-def _quiet_title(quiet: int, every: int) -> str:
-    if quiet == every:
-        return "No measure moved outside its usual range"
-    return sentence_case(f"no signal in the other {counted(quiet, 'measure')}")
+def _quiet_title(quiet: Sequence[Kpi], every: Sequence[Kpi]) -> str:
+    if not any(k.mark.variation == "ordinary" for k in quiet):
+        which = "No measure" if len(quiet) == len(every) else "None of the others"
+        return f"{which} can be judged yet"
+    if len(quiet) == len(every):
+        return "No measure signals a change"
+    return sentence_case(f"no signal in the other {counted(len(quiet), 'measure')}")
 
 
 def _leadership_title(scorecard: Scorecard) -> str | None:

@@ -39,7 +39,7 @@ def clean(text: str, limit: int = 600) -> str:
         return line
     head = line[: limit - 1]
     space = head.rfind(" ")
-    return (head[:space] if space > limit * 0.6 else head).rstrip(" ,;:-") + "\u2026"
+    return (head[:space] if space > limit * 0.5 else head).rstrip(" ,;:-") + "\u2026"
 
 
 def breakable(value: Any) -> Any:

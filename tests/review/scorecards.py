@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -355,7 +356,7 @@ def unit_rows() -> tuple[UnitRow, ...]:
     return tuple(rows)
 
 
-FEEDS = (
+FEEDS: tuple[tuple[str, Any, date | None, int, int, str], ...] = (
     ("people", "complete", date(2026, 10, 31), 2471, 0, ""),
     ("org_units", "complete", date(2026, 10, 31), 8, 0, ""),
     ("courses", "complete", date(2026, 10, 31), 164, 1, "1 row without a title"),
@@ -511,26 +512,39 @@ def empty() -> Scorecard:
     )
 
 
-def quiet() -> Scorecard:
-    """Nothing signals and nothing needs deciding: the sitting can be skipped."""
-    steady = Mark(
+def _calm(k: Kpi) -> Kpi:
+    """The same KPI well within its limits, its target met."""
+    mark = Mark(
         variation="ordinary",
         assurance="consistently_met",
-        text="Steady, target met",
+        text="Ordinary variation, target met",
         tone="neutral",
     )
+    if k.limits is None:
+        return k.model_copy(update={"mark": mark})
+    mean, reach = float(k.limits.mean), float(k.limits.upper - k.limits.mean)
+    wiggle = (0.3, -0.4, 0.1, 0.5, -0.2, -0.5, 0.2, 0.4, -0.1, -0.3, 0.6, 0.1, 0.2)
+    line = points([round(mean + share * reach, 1) for share in wiggle])
+    last = line[-1].value
+    level = k.limits.basis == "level"
+    return k.model_copy(
+        update={
+            "mark": mark,
+            "finding": f"{k.name} stayed within its usual range.",
+            "series": line if level else k.series,
+            "charted": () if level else line,
+            "now": value(f"{last} {k.now.text.split()[1]}") if level else k.now,
+            "target": value(f"{k.limits.mean} {k.now.text.split()[1]}") if level else k.target,
+        }
+    )
+
+
+def quiet() -> Scorecard:
+    """Nothing signals and nothing needs deciding: the sitting can be skipped."""
     return typical(
         sentence="All five measures moved within their usual range and nothing needs deciding.",
         nothing_to_decide=True,
-        kpis=tuple(
-            k.model_copy(
-                update={
-                    "mark": steady,
-                    "series": tuple(p.model_copy(update={"signal": None}) for p in k.series),
-                }
-            )
-            for k in KPIS
-        ),
+        kpis=tuple(_calm(k) for k in KPIS),
         top_risk=None,
         decisions=(),
         decisions_done=4,
@@ -601,7 +615,7 @@ def long_names() -> Scorecard:
     return base.model_copy(update={"units": rows})
 
 
-ALL = {
+ALL: dict[str, Callable[[], Scorecard]] = {
     "typical": typical,
     "stale": stale,
     "empty": empty,
