@@ -64,7 +64,8 @@ def run(
         [*chosen, *more],
         instance=instance,
         raise_on_error=False,
-        **({"tags": tags} if last else {"partition_key": first.isoformat()}),
+        partition_key=None if last else first.isoformat(),
+        tags=tags if last else None,
     )
 
 

@@ -351,7 +351,9 @@ def test_what_may_lack(
     make_settings: Callable[..., Settings],
 ) -> None:
     settings = (
-        make_settings(without=(feed,)) if declared is None else make_settings(**{feed: declared})
+        make_settings(without=(feed,))
+        if declared is None
+        else make_settings(**{str(feed): declared})
     )
     close = closed(lake, settings, without=(feed,))
     assert (close.feeds[feed].verdict, close.verdict) == (verdict, overall)

@@ -26,16 +26,19 @@ FEEDS = list(CONTRACT)
 
 
 def suite_json(feed: str) -> dict[str, Any]:
-    return json.loads((SUITES / f"{feed}.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((SUITES / f"{feed}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def beyond(kwargs: dict[str, Any]) -> float:
     """A number that the expectation must not hold for."""
+    if "max_value" not in kwargs:
+        lowest = float(kwargs["min_value"])
+        return lowest - max(1e-6, abs(lowest) * 1e-3)
+    highest = float(kwargs["max_value"])
     if "row_condition" in kwargs:  # nulls in most rows but not in all
-        return (kwargs["max_value"] + 1) / 2
-    if "max_value" in kwargs:
-        return kwargs["max_value"] + max(1e-6, abs(kwargs["max_value"]) * 1e-3)
-    return kwargs["min_value"] - max(1e-6, abs(kwargs["min_value"]) * 1e-3)
+        return (highest + 1) / 2
+    return highest + max(1e-6, abs(highest) * 1e-3)
 
 
 def violating(feed: FeedName, position: int, expectation: dict[str, Any]) -> DeliveryManifest:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +25,7 @@ from orchestration.feeds.deliveries import (
 from orchestration.lake import Lake
 from orchestration.warehouse.fold import fold
 
-Snapshot = dict[str, str | None]  # org unit to its name
+Snapshot = Mapping[str, str | None]  # org unit to its name
 
 
 @pytest.fixture
@@ -81,8 +82,8 @@ def reference(
     snapshots: dict[date, Snapshot], changes: bool = False
 ) -> list[tuple[str, str | None, date, date | None]]:
     """The same by walking the snapshots one after another."""
-    out: list[list] = []
-    live: dict[str, list] = {}
+    out: list[list[Any]] = []
+    live: dict[str, list[Any]] = {}
     for day in sorted(snapshots):
         now = snapshots[day]
         if not changes:
