@@ -52,6 +52,9 @@ DERIVED_ROLES = ("course_owner", "manager", "feed_owner", "affected_units")
 NEVER_A_TARGET = ("adoption_velocity", "adoption_velocity_mandatory")
 """KPIs that a target would spoil (DESIGN section 4)."""
 
+MOST_SIGNAL_RULES = 8
+"""How many run rules the signals' SQL names at one point."""
+
 Row = Mapping[str, str]
 Rows = list[tuple[int, dict[str, str]]]
 
@@ -585,6 +588,16 @@ def _check_across(charter: Mapping[str, Rows], files: Mapping[str, Path]) -> Non
     each("signal_rules", "of_length", _signal_rule_fault)
     each("review_calendar", "agenda", _agenda_fault)
     each("decision_rights", "amount_to", _amount_fault)
+    for number, row in charter["signal_rules"]:
+        earlier = {r["rule_id"] for n, r in charter["signal_rules"] if n <= number}
+        if len(earlier) > MOST_SIGNAL_RULES:
+            raise Problem(
+                f"{row['rule_id']!r} is one rule too many.",
+                file=str(files["signal_rules"]),
+                column="rule_id",
+                row=number,
+                remedy=f"keep at most {MOST_SIGNAL_RULES} rules: each one more adds false alarms.",
+            )
     for rule in ("joiner_days", "leave_share"):
         if rule not in (row["rule"] for _, row in charter["population"]):
             raise Problem(

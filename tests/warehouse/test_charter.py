@@ -211,6 +211,13 @@ def test_rows_in_force_at_different_dates_may_share_an_identifier(tmp_path: Path
         ("signal_rules", "...\nr,3,2,2,2000-01-01,x\n", "of_length", 1, "cannot lie among"),
         ("signal_rules", "...\nr,1,1,,2000-01-01,x\n", "of_length", 1, "without a zone"),
         (
+            "signal_rules",
+            "...\n" + "".join(f"r{i},1,1,3,2000-01-01,x\n" for i in range(9)),
+            "rule_id",
+            9,
+            "one rule too many",
+        ),
+        (
             "review_calendar",
             "...\nweekly,Stand-up,15,program_lead,wins 3|blockers 7\n",
             "agenda",

@@ -10,6 +10,7 @@
 #}
 {% macro kpi_signals(grain) -%}
 {%- set least_points = 12 -%}
+{%- set most_rules = 8 -%}
 {%- set day_one = "cast('0001-01-01' as date)" -%}
 with
 
@@ -373,18 +374,36 @@ fired as (
     where sides.side is not null
 ),
 
-signals as (
+named as (
     select
-        fired.period_start,
-        fired.kpi_id,
-        fired.org_unit_id,
-        fired.employment_line,
-        fired.side,
-        {{ words_in_order('fired.rule_id', 'fired.reach desc, fired.rule_id asc') }} as rules
+        fired.*,
+        row_number() over (
+            partition by
+                fired.period_start, fired.kpi_id, fired.org_unit_id, fired.employment_line
+            order by fired.reach desc, fired.rule_id asc
+        ) as place
     from fired
     where fired.side = fired.deciding_side
+),
+
+signals as (
+    select
+        named.period_start,
+        named.kpi_id,
+        named.org_unit_id,
+        named.employment_line,
+        max(named.side) as side,
+        -- the charter holds no more than {{ most_rules }} rules
+        concat_ws(
+            ',',
+            {%- for place in range(1, most_rules + 1) %}
+            max(case when named.place = {{ place }} then named.rule_id end)
+            {{- "," if not loop.last }}
+            {%- endfor %}
+        ) as rules
+    from named
     group by
-        fired.period_start, fired.kpi_id, fired.org_unit_id, fired.employment_line, fired.side
+        named.period_start, named.kpi_id, named.org_unit_id, named.employment_line
 ),
 
 -- limits of changes say nothing about a target for the level: there, the record speaks
@@ -494,15 +513,4 @@ left join target_record
     {%- if grain == 'week' -%} {{ add_days(period_start, -364) }}
     {%- else -%} {{ add_months(period_start, -12) }}
     {%- endif -%}
-{%- endmacro %}
-
-{# The words of a group, separated by commas, in that order. #}
-{% macro words_in_order(word, order) -%}
-    {{ return(adapter.dispatch("words_in_order")(word, order)) }}
-{%- endmacro %}
-{% macro default__words_in_order(word, order) -%}
-    string_agg({{ word }}, ',' order by {{ order }})
-{%- endmacro %}
-{% macro spark__words_in_order(word, order) -%}
-    listagg({{ word }}, ',') within group (order by {{ order }})
 {%- endmacro %}
