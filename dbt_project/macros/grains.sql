@@ -1,6 +1,6 @@
 {# Names of the models of one grain. #}
 {% macro of_grain(name, grain) -%}
-    {{ return(ref(name ~ "__" ~ grain)) }}
+    {{ ref(name ~ "__" ~ grain) }}
 {%- endmacro %}
 
 {# Whether a version (valid_from inclusive, valid_to exclusive) holds on a day. #}

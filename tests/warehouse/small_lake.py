@@ -78,15 +78,19 @@ class SmallLake:
         self._write(columns, filled, "raw", feed, f"{part}={day}", f"{delivery_id}.parquet")
         self._deliver(feed, date.fromisoformat(day), sequence, len(filled))
 
-    def build(self, *periods: Period, days: Sequence[date] = (), command: str = "build") -> None:
+    def build(
+        self,
+        *periods: Period,
+        days: Sequence[date] = (),
+        command: Sequence[str] = ("build", "--exclude-resource-type", "unit_test"),
+    ) -> None:
         """Run dbt over these periods; fails the test with what dbt printed."""
         for grain in Grain:
             write_periods(self.lake, grain, [p for p in periods if p.grain is grain])
         write_event_days(self.lake, days)
         self.settings.warehouse_file.parent.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
-            [dbt_executable(), "--quiet", command, "--project-dir", str(DBT_PROJECT)]
-            + ["--exclude-resource-type", "unit_test"],
+            [dbt_executable(), "--quiet", *command, "--project-dir", str(DBT_PROJECT)],
             env={**os.environ, **dbt_environment(self.settings)},
             cwd=DBT_PROJECT,
             capture_output=True,

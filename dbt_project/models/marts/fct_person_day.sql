@@ -21,12 +21,17 @@ events as (
     {{ only_days_of_this_build('activity.event_day') }}
 ),
 
+days as (
+    select distinct events.event_day
+    from events
+),
+
 verb_days as (
     select
         days.event_day,
         verbs.verb,
         min(verbs.min_seconds) as min_seconds
-    from (select distinct events.event_day from events) as days
+    from days
     inner join {{ ref('learning_verbs') }} as verbs
         on {{ holds_on('verbs', 'days.event_day') }}
     group by days.event_day, verbs.verb
@@ -36,7 +41,7 @@ mandatory_days as (
     select distinct
         days.event_day,
         courses.course_id
-    from (select distinct events.event_day from events) as days
+    from days
     inner join {{ ref('stg_lake__courses') }} as courses
         on
             (courses.valid_from <= days.event_day or courses.is_first_version)

@@ -12,7 +12,10 @@ in_force as (
         business_outcomes.unit,
         business_outcomes.direction,
         row_number() over (
-            partition by business_outcomes.org_unit_id, business_outcomes.metric, business_outcomes.period_start
+            partition by
+                business_outcomes.org_unit_id,
+                business_outcomes.metric,
+                business_outcomes.period_start
             order by business_outcomes.delivery_id desc
         ) as recency
     from {{ source('lake', 'raw_business_outcomes') }} as business_outcomes
