@@ -129,7 +129,7 @@ def period_truth(
     for name, mandatory in (("adoption_velocity", False), ("adoption_velocity_mandatory", True)):
         firsts = first_completions(organisation, population, period, mandatory=mandatory)
         kpis[name] = sums.of(everyone, firsts, eligible)
-    clocks = clocks_at(organisation, population.state, period)
+    clocks = clocks_at(organisation, population, period)
     who = np.array([clock.person for clock in clocks], dtype=np.int64)
     reached = np.array([clock.reached for clock in clocks], dtype=bool)
     kpis["time_to_competency"] = sums.of(who, reached, np.ones(len(who)))
@@ -250,11 +250,8 @@ def _requirement_starts(
     for requirement in organisation.requirements:
         if requirement.valid_from > state.day:
             continue
-        who = np.flatnonzero(
-            (state.role == requirement.role) | (requirement.role == UNSET)
-            if requirement.role != UNSET
-            else np.ones(organisation.size, dtype=bool)
-        )
+        holds = (state.role == requirement.role) | (requirement.role == UNSET)
+        who = np.flatnonzero(holds)
         start = np.maximum(state.role_started[who], requirement.valid_from)
         found.append((requirement.competency, requirement.grace_days, who, start))
     return found
@@ -317,10 +314,15 @@ def first_completions(
     return firsts
 
 
-def clocks_at(organisation: Organisation, state: State, period: Period) -> list[Clock]:
-    """Clocks that started in the twelve months up to the period's end, as known then."""
+def clocks_at(organisation: Organisation, population: Population, period: Period) -> list[Clock]:
+    """Clocks that started in the twelve months up to the period's end, as known then.
+
+    Leavers stay in, censored on leaving; joiners count from the first day; people on leave for
+    more than half of the period are left out, as everywhere.
+    """
     people, passes = organisation.people, organisation.passes
     last = to_day(period.end)
+    out = population.employed & population.away
     months = 12 if period.grain is Grain.MONTH else 4
     since = to_day(period.shift(1 - months).start)
     by_pair: dict[tuple[int, int], list[int]] = {}
@@ -329,8 +331,8 @@ def clocks_at(organisation: Organisation, state: State, period: Period) -> list[
     ):
         by_pair.setdefault((who, what), []).append(row)
     clocks: list[Clock] = []
-    for competency, _, who_all, start_all in _requirement_starts(organisation, state):
-        window = (start_all >= since) & (start_all <= last)
+    for competency, _, who_all, start_all in _requirement_starts(organisation, population.state):
+        window = (start_all >= since) & (start_all <= last) & ~out[who_all]
         window &= (people["hired"][who_all] <= last) & (people["left"][who_all] > start_all)
         starts = start_all[window].tolist()
         for person, start in zip(who_all[window].tolist(), starts, strict=True):

@@ -147,13 +147,14 @@ def _passes() -> dict[str, Any]:
     # person, at, expires, revoked
     rows: list[tuple[int, str, str, str | None]] = [
         (0, "2025-03-03", "2027-03-03", None),
-        (1, "2025-01-06", "2027-01-06", None),  # certified before the new role: no clock
+        (1, "2023-01-09", "2025-01-09", None),  # expired before the new role: the clock runs
         (2, "2025-03-03", "2027-03-03", "2026-02-15"),
+        (1, "2026-03-20", "2028-03-20", None),
         (3, "2026-02-20", "2028-02-20", None),
         (4, "2026-03-10", "2028-03-10", None),
         (5, "2026-03-05", "2028-03-05", None),
         (7, "2024-04-15", "2026-04-15", None),  # lapses within 60 days
-        (8, "2024-02-10", "2026-02-10", None),  # expired
+        (8, "2024-02-10", "2026-02-10", None),  # expired, after the new role: no clock
     ]
     return {
         "person": column(rows, 0),
@@ -227,7 +228,7 @@ def test_people_left_out_in_february(organisation: Organisation, marks: Learning
     assert truth["not_yet_31_days"]["employee"] == {"ROOT": 1, "A": 0, "B": 1}
 
 
-def test_clocks_are_censored_at_the_end_or_on_leaving(
+def test_clocks_are_censored_at_the_end_or_on_leaving_and_rest_on_leave(
     organisation: Organisation, marks: LearningMarks
 ) -> None:
     february = period_truth(organisation, marks, FEBRUARY)
@@ -241,7 +242,8 @@ def test_clocks_are_censored_at_the_end_or_on_leaving(
     march = period_truth(organisation, marks, MARCH)
     assert ["P4", "FOOD-SAFETY", "2026-01-30", 39, True] in march["clocks"]
     assert ["P9", "FOOD-SAFETY", "2026-03-02", 29, False] in march["clocks"]
-    assert march["median_days_to_competency"] == {"employee": 39, "contractor": 63}
+    assert ["P1", "FOOD-SAFETY", "2025-06-02", 291, True] in march["clocks"]  # back from leave
+    assert march["median_days_to_competency"] == {"employee": 291, "contractor": 63}
 
 
 def test_median_of_survival() -> None:
