@@ -296,12 +296,13 @@ def _feed_verdict(
         as_of = min(
             [d for d in (as_of, *(day for _, day in faults)) if d is not None], default=None
         )
-    holes = _holes(feed, refused, standing)
+    changes = declared is not None and declared.delivery == "changes"
+    holes = _holes(feed, refused, standing, changes)
     if holes:
         faults.append(
             (
                 f"{', '.join(m.delivery_id for m in holes[:3])} refused and not delivered again: "
-                "the events in it are missing.",
+                "what it held is missing.",
                 None,
             )
         )
@@ -408,9 +409,14 @@ def _holes(
     feed: FeedName,
     refused: Sequence[DeliveryManifest],
     standing: Sequence[DeliveryManifest],
+    changes: bool,
 ) -> list[DeliveryManifest]:
-    """Refused deliveries of events that nothing stands in for; a snapshot makes up for the last."""
-    if CONTRACT[feed].kind == "snapshot" or feed == "business_outcomes":
+    """Refused deliveries of events or changes that nothing stands in for.
+
+    The next whole snapshot makes up for a refused one; so does the next delivery of outcomes,
+    whose quarters are looked at one by one.
+    """
+    if (CONTRACT[feed].kind == "snapshot" and not changes) or feed == "business_outcomes":
         return []
     dates = {m.delivery_date for m in standing}
     present = {day for m in standing for day in m.event_days}

@@ -63,7 +63,8 @@ def judge_all(
     """Judge deliveries of one feed in one validation; one judgement each, in the order given.
 
     Args:
-        changes: a delivery holds only the rows that changed, so that its volume says nothing.
+        changes: a delivery holds only the rows that changed: none at all is fine, and its volume
+            says nothing.
 
     Raises:
         Problem: the feed's suite is missing or is not one that Great Expectations reads.
@@ -77,7 +78,7 @@ def judge_all(
     profiles = [_row(manifest, columns) for manifest in manifests]
     if changes:
         for profile in profiles:
-            profile["volume_ratio"] = None
+            profile |= {"volume_ratio": None, "rows_accepted": None}
     frame = pd.DataFrame(profiles)
     for name in columns:
         if all(value is None or isinstance(value, int | float) for value in frame[name]):

@@ -370,6 +370,19 @@ def test_an_optional_feed_that_is_stale_marks_but_never_holds(
     assert close.stale_note == "Data: initiatives as of 28 February 2026."
 
 
+def test_a_refused_set_of_changes_is_a_hole_and_a_refused_snapshot_is_not(
+    lake: Lake, make_settings: Callable[..., Settings]
+) -> None:
+    middle = refused("enrolments", date(2026, 3, 15))
+    assert closed(lake, make_settings(), middle).feeds["enrolments"].verdict == "complete"
+    changes = make_settings(enrolments={"delivery": "changes"})
+    found = closed(lake, changes, middle).feeds["enrolments"]
+    assert found.verdict == "stale"
+    assert "2026-03-15.001 refused and not delivered again: what it held is missing." in (
+        found.reason
+    )
+
+
 def test_weeks_and_quarters_close_by_their_own_end(
     lake: Lake, make_settings: Callable[..., Settings]
 ) -> None:

@@ -117,8 +117,12 @@ def test_a_first_delivery_has_no_volume_to_be_compared_with() -> None:
 def test_the_volume_of_a_feed_of_changes_says_nothing() -> None:
     manifest = manifest_of("enrolments", DAY)
     manifest.profile["volume_ratio"] = 0.01
-    assert judge_all("enrolments", [manifest], changes=True)[0].failed == []
-    assert judge_all("enrolments", [manifest])[0].failed != []
+    empty = manifest_of("enrolments", DAY + timedelta(days=1), rows=0)
+    both = [manifest, empty]
+    assert [judged.failed for judged in judge_all("enrolments", both, changes=True)] == [[], []]
+    first, second = judge_all("enrolments", both)
+    assert [text.split(":")[0] for text in first.failed] == ["volume_not_halved"]
+    assert [text.split(":")[0] for text in second.failed] == ["some_rows"]
 
 
 def test_a_column_that_is_null_throughout_is_not_supplied_but_not_broken() -> None:
