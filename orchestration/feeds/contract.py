@@ -226,9 +226,5 @@ CONTRACT: dict[FeedName, Feed] = {
         ),
     )
 }
-SNAPSHOTS: tuple[FeedName, ...] = tuple(
-    f.name for f in CONTRACT.values() if f.kind == "snapshot"
-)
-EVENTS: tuple[FeedName, ...] = tuple(
-    f.name for f in CONTRACT.values() if f.kind == "events"
-)
+SNAPSHOTS: tuple[FeedName, ...] = tuple(f.name for f in CONTRACT.values() if f.kind == "snapshot")
+EVENTS: tuple[FeedName, ...] = tuple(f.name for f in CONTRACT.values() if f.kind == "events")

@@ -108,27 +108,27 @@ def raw_columns_sql(feed: Feed) -> str:
 
 def initialise(lake: Lake) -> None:
     """Lay the empty files that let every glob and every index be read from the first day on."""
-    with lake.connect() as connection:
-        for feed in CONTRACT.values():
-            placeholder = ("raw", feed.name, raw_partition(feed, PLACEHOLDER_DAY))
-            if not lake.exists(*placeholder, "placeholder.parquet"):
-                lake.write_parquet(
-                    connection,
-                    f"SELECT {raw_columns_sql(feed)} WHERE false",
-                    *placeholder,
-                    "placeholder.parquet",
-                )
-            if feed.kind == "snapshot" and not lake.exists("versions", f"{feed.name}.parquet"):
-                typed = ", ".join(f"CAST(NULL AS {c.sql_type}) AS {c.name}" for c in feed.columns)
-                lake.write_parquet(
-                    connection,
-                    f"SELECT {typed}, CAST(NULL AS DATE) AS valid_from, "
-                    "CAST(NULL AS DATE) AS valid_to WHERE false",
-                    "versions",
-                    f"{feed.name}.parquet",
-                )
-            if not lake.exists("in_force", f"{feed.name}.parquet"):
-                _write_in_force(lake, feed.name, [])
+    missing: list[tuple[str, tuple[str, ...]]] = []
+    for feed in CONTRACT.values():
+        placeholder = (
+            "raw",
+            feed.name,
+            raw_partition(feed, PLACEHOLDER_DAY),
+            "placeholder.parquet",
+        )
+        if not lake.exists(*placeholder):
+            missing.append((f"SELECT {raw_columns_sql(feed)} WHERE false", placeholder))
+        versions = ("versions", f"{feed.name}.parquet")
+        if feed.kind == "snapshot" and not lake.exists(*versions):
+            typed = ", ".join(f"CAST(NULL AS {c.sql_type}) AS {c.name}" for c in feed.columns)
+            days = "CAST(NULL AS DATE) AS valid_from, CAST(NULL AS DATE) AS valid_to"
+            missing.append((f"SELECT {typed}, {days} WHERE false", versions))
+        if not lake.exists("in_force", f"{feed.name}.parquet"):
+            _write_in_force(lake, feed.name, [])
+    if missing:
+        with lake.connect() as connection:
+            for query, parts in missing:
+                lake.write_parquet(connection, query, *parts)
 
 
 def in_force(lake: Lake, feed: FeedName) -> list[dict[str, Any]]:

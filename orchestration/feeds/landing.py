@@ -86,6 +86,9 @@ __all__ = [
 ]
 
 _SPILL_BYTES = 64 << 20  # above it the checked rows go through a scratch file, not memory
+_DAYS_TO_SPLIT = 4  # with more event days, spilled rows are split by day before they are sorted
+_DAY = "<day>"
+_ROWS_TO_FLUSH = 20_000  # of one day held in memory while splitting
 _FOLDED = b"folded"  # the key under which a versions file names the deliveries it stands on
 
 Status = Literal["landed", "refused", "duplicate", "deferred", "waiting"]
@@ -827,15 +830,36 @@ class LandingSession:
         if self.feed.name != "activity":
             partition = raw_partition(self.feed, manifest.delivery_date.isoformat())
             return self._copy(f"{rows} ORDER BY {key}", *base, partition, f"{name}.parquet")
+        by_day = f"{rows} AND _day = DATE '{_DAY}'"
+        if self._checked != "_landing_checked" and len(days) > _DAYS_TO_SPLIT:
+            by_day = self._split(f"{contract}, _day", kept, name, contract)
         count = 0
         for day in days:  # DuckDB's PARTITION_BY does not keep an order within the files
             count += self._copy(
-                f"{rows} AND _day = DATE '{day}' ORDER BY person_id, occurred_at, event_id",
+                f"{by_day.replace(_DAY, day.isoformat())} ORDER BY person_id, occurred_at, event_id",
                 *base,
                 raw_partition(self.feed, day.isoformat()),
                 f"{name}.parquet",
             )
         return count
+
+    def _split(self, columns: str, kept: str, name: str, contract: str) -> str:
+        """Split the checked rows by day on disk; the query of one day's rows (``_DAY`` stands for it).
+
+        Reading everything once a day would cost days times rows.
+        """
+        folder = self._scratch / "days"
+        self._rows(f"SET partitioned_write_flush_threshold = {_ROWS_TO_FLUSH}")
+        self._rows(
+            f"COPY (SELECT {columns} FROM {self._checked} WHERE {kept}) "
+            f"TO {quoted(str(folder))} (FORMAT parquet, COMPRESSION snappy, "
+            "PARTITION_BY (_day), OVERWRITE)"
+        )
+        files = quoted(f"{folder}/_day={_DAY}/*.parquet")
+        return (
+            f"SELECT {contract}, {quoted(name)} AS delivery_id "
+            f"FROM read_parquet({files}, hive_partitioning = false)"
+        )
 
     def _write_rejected(
         self, manifest: DeliveryManifest, rules: list[RowRule], numbered: str

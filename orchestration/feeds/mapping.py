@@ -225,7 +225,7 @@ def _resolved(
     for column, name in absent.items():
         renamed = get_close_matches(name.lower(), spare, 1, 0.6)
         if declaration.format != "jsonl" or feed.column(column).required or renamed:
-            raise missing_column(source.name, name, source.columns)
+            raise missing_column(source.name, name, source.columns, wanted.values())
     columns = (*source.columns, *dict.fromkeys(absent.values()))
     return replace(source, columns=columns, relation=json_relation(source, declaration, columns))
 
@@ -441,8 +441,8 @@ def conversion(
         high = "TIMESTAMPTZ '9999-12-31 23:59:59+00'"
         if base.startswith("TIMESTAMP") or base == "DATE":
             text, parsed = source, given
-        elif declaration.timestamp_format is None:
-            parsed = given
+        elif declaration.timestamp_format is None:  # the cast would take 'epoch' for a time
+            parsed = f"CASE WHEN {given} BETWEEN '0' AND ':' THEN {given} END"
         else:
             parsed = _strptime(given, [declaration.timestamp_format], declaration)
         return Conversion(

@@ -172,10 +172,6 @@ class _Decoder:
     def decode(self, chunk: bytes) -> str:
         if self.position == 0:
             self._judge_start(chunk)
-        try:
-            text = self._inner.decode(chunk)
-        except UnicodeDecodeError as error:
-            self._refuse(error)
         if self._encoding != "utf-16" and b"\0" in chunk:
             at = chunk.index(b"\0")
             self._wrong(
@@ -184,6 +180,10 @@ class _Decoder:
                 "a NUL byte, which text does not have",
                 'it may be UTF-16: declare encoding = "utf-16"',
             )
+        try:
+            text = self._inner.decode(chunk)
+        except UnicodeDecodeError as error:
+            self._refuse(error)
         if self._foreign is not None:
             self._is_ascii = self._is_ascii and chunk.isascii()
             try:
@@ -278,16 +278,23 @@ def union(sources: Iterable[Source], columns: Iterable[str] | None = None) -> st
     for source in files:
         for column in wanted:
             if column not in source.columns:
-                raise missing_column(source.name, column, source.columns)
+                raise missing_column(source.name, column, source.columns, wanted)
     return " UNION ALL ".join(f"SELECT {listed} FROM {s.relation}" for s in files)
 
 
-def missing_column(file: str, column: str, found: Iterable[str]) -> ContractProblem:
-    """The problem of a source column that is not there, with what is there instead."""
+def missing_column(
+    file: str, column: str, found: Iterable[str], wanted: Iterable[str] = ()
+) -> ContractProblem:
+    """The problem of a source column that is not there, with what is there instead.
+
+    Args:
+        wanted: the columns that are looked for; one that is there is no other's new name.
+    """
     from difflib import get_close_matches
 
     names = list(found)
-    lowered = {name.lower(): name for name in names}
+    taken = {name.lower() for name in wanted}
+    lowered = {name.lower(): name for name in names if name.lower() not in taken}
     close = [lowered[n] for n in get_close_matches(column.lower(), list(lowered), 1, 0.6)]
     instead = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     hint = f" Did you mean {close[0]!r}?" if close else ""
