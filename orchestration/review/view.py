@@ -22,7 +22,7 @@ _UNIT_WORDS = {
     "per_100": "per 100 people",
     "currency": "money",
     "weeks": "weeks",
-    "index_change": "index points",
+    "index_change": "per cent change",
 }
 
 
@@ -195,10 +195,10 @@ def _kpi(kpi: Kpi, scorecard: Scorecard, cap: float) -> dict[str, Any]:
         "moved": _moved(kpi, moved[:MOST_MOVED_UNITS]),
         "more_moved": max(0, len(moved) - MOST_MOVED_UNITS),
         "definition": clean(kpi.definition, int(420 * cap)),
-        "numerator_definition": clean(kpi.numerator_definition, int(240 * cap)),
-        "denominator_definition": clean(kpi.denominator_definition, int(240 * cap)),
-        "business_outcome": clean(kpi.business_outcome, 160),
-        "guardrail": clean(kpi.guardrail, 160),
+        "numerator_definition": headline(kpi.numerator_definition, int(240 * cap)),
+        "denominator_definition": headline(kpi.denominator_definition, int(240 * cap)),
+        "business_outcome": headline(kpi.business_outcome, 160),
+        "guardrail": headline(kpi.guardrail, 160),
     }
 
 
