@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestration.periods import Period
-
-_spec = importlib.util.spec_from_file_location(
-    "small_lake", Path(__file__).with_name("small_lake.py")
-)
-assert _spec and _spec.loader
-small_lake = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(small_lake)
+from tests.warehouse.small_lake import SmallLake
 
 VERB = "http://adlnet.gov/expapi/verbs/"
 JULY = date(2026, 7, 1)
@@ -61,7 +53,7 @@ def _event(number: int, person: str, course: str | None, at: str, **more: Any) -
 
 @pytest.fixture(scope="module")
 def organisation(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    small = small_lake.SmallLake(tmp_path_factory.mktemp("small"))
+    small = SmallLake(tmp_path_factory.mktemp("small"))
     small.versions(
         "org_units",
         [
