@@ -49,6 +49,8 @@ UNKNOWN_PERSON, NEGATIVE_DURATION, DUPLICATE_KEY, FUTURE_EVENT, OVER_A_DAY = (
 _ANNOUNCED_DAYS = 10
 _RESENT = 25
 _LATE_SHARE = 0.03
+_ROWS_A_FAULT = 100
+"""Faults are at most one row in so many: with more, the export as a whole would be refused."""
 
 
 @dataclass
@@ -464,9 +466,11 @@ class FeedWriter:
         self, chunk: Table, table: pa.Table, exported: date, record: FileRecord
     ) -> pa.Table:
         """Rows that must end in quarantine: made from good ones, except for their event ids."""
-        plan = [UNKNOWN_PERSON, UNKNOWN_PERSON, NEGATIVE_DURATION, OVER_A_DAY]
+        plan = [UNKNOWN_PERSON, NEGATIVE_DURATION, OVER_A_DAY, UNKNOWN_PERSON]
         if exported.month % 3 == 0:
             plan.append(FUTURE_EVENT)
+        allowed = table.num_rows // _ROWS_A_FAULT
+        plan = plan[:allowed]
         rows = table.slice(0, len(plan)).to_pylist()
         for number, (reason, row) in enumerate(zip(plan, rows, strict=False)):
             row["EventId"] = f"ev-bad-{exported:%Y%m%d}-{number}"
@@ -482,7 +486,7 @@ class FeedWriter:
                 row["OccurredAt"] += timedelta(days=400)
         planted = plan[: len(rows)]
         doubles = np.flatnonzero(chunk["verb"] == VERB[content.LOGGED_IN])
-        if len(doubles):
+        if len(doubles) and len(plan) < allowed:
             rows += table.slice(int(doubles[0]), 1).to_pylist()
             planted = [*planted, DUPLICATE_KEY]
         for reason in planted:
