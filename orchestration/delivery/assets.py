@@ -105,7 +105,7 @@ def _edition_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
                     reason=config.reason,
                     restates=config.restates,
                     # a re-execution carries the same config; it must not open another
-                    run_id=context.run.root_run_id or context.run_id,
+                    run_id=_root_run(context),
                 )
             for period in periods:
                 try:
@@ -145,7 +145,7 @@ def _delivery_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         with State.open(settings) as state:
             for period in _periods(context, grain):
                 try:
-                    report = deliver_period(state, settings, lake, period, context.run_id)
+                    report = deliver_period(state, settings, lake, period, context.run.run_id)
                 except Problem as problem:
                     refused[period.id] = problem
                     continue
@@ -168,6 +168,12 @@ def _delivery_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         return MaterializeResult(metadata={"sent": sent})
 
     return delivery
+
+
+def _root_run(context: AssetExecutionContext) -> str:
+    """The run that a person launched, of which this may be a re-execution."""
+    run = context.run
+    return run.root_run_id or run.tags.get("dagster/root_run_id") or run.run_id
 
 
 def _periods(context: AssetExecutionContext, grain: Grain) -> list[Period]:
@@ -200,7 +206,7 @@ def seal_period(
         Problem: the close does not allow, or the edition cannot be sealed.
     """
     from orchestration.quality.close import require_allowed
-    from orchestration.review.assets import draft_folder
+    from orchestration.scorecard.draft import draft_folder
 
     ritual = period.grain.ritual
     intent = state.pending_intent(ritual, period.id)
@@ -324,7 +330,7 @@ def audience(settings: Settings, period: Period) -> list[str]:
     Raises:
         Problem: the charter or a setting is wrong, or the period has no draft.
     """
-    from orchestration.review.assets import draft_folder
+    from orchestration.scorecard.draft import draft_folder
 
     lake = Lake(settings.lake_url, settings.duckdb)
     with State.open(settings) as state:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from email import message_from_bytes, policy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import SecretStr
@@ -314,7 +314,7 @@ def test_smtp_over_verified_tls_with_a_login(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, implicit: bool
 ) -> None:
     certificate, context = self_signed(tmp_path)
-    security = "tls" if implicit else "starttls"
+    security: Literal["tls", "starttls"] = "tls" if implicit else "starttls"
     with SmtpServer(in_turn("250"), tls=context, implicit_tls=implicit, password=CANARY) as server:
         channel = smtp(server.port, security=security, username="relay")
         untrusted = channel.send(MESSAGE)

@@ -199,7 +199,7 @@ def test_a_crash_while_sealing_leaves_nothing_published(
 
     state.open_intent("monthly", PERIOD.id, opened_by="schedule")
     with monkeypatch.context() as patch:
-        patch.setattr(editions.shutil, "rmtree", lambda *_, **__: None)  # no clean-up either
+        patch.setattr("shutil.rmtree", lambda *_, **__: None)  # no clean-up either
         if point == "at the row":
             patch.setattr("orchestration.state.Sealing.commit", die)
         else:
@@ -220,10 +220,14 @@ def test_a_crash_while_sealing_leaves_nothing_published(
     assert not list(Path(edition.folder).parent.glob(".aside-*"))
 
 
+@pytest.mark.parametrize("restates", [False, True])
 def test_many_seal_at_once_and_one_edition_results(
-    state: State, settings: Settings, tmp_path: Path
+    state: State, settings: Settings, tmp_path: Path, restates: bool
 ) -> None:
-    state.open_intent("monthly", PERIOD.id, opened_by="schedule")
+    if restates:
+        first = seal_edition(state, settings, make_draft(tmp_path / "draft"), ADA)
+        deliver(state, settings, first, ScriptedChannel(), "run")
+    state.open_intent("monthly", PERIOD.id, opened_by="person", restates=restates)
     barrier = threading.Barrier(6)
 
     def seal_one(number: int) -> Edition:
@@ -236,7 +240,9 @@ def test_many_seal_at_once_and_one_edition_results(
     assert len(sealed) == 1
     (edition,) = sealed
     verify(edition)
-    assert [p.name for p in Path(edition.folder).parent.iterdir()] == ["edition-1"]
+    names = ["edition-1", "edition-2"][: 1 + restates]
+    assert sorted(p.name for p in Path(edition.folder).parent.iterdir()) == names
+    assert len(state.editions()) == len(names)
 
 
 def test_a_full_disk_seals_nothing_and_says_so(
@@ -412,7 +418,11 @@ def test_holding_stops_a_delivery_that_is_under_way(
 ) -> None:
     edition = seal_edition(state, settings, draft, ADA, BOB)
     channel = ScriptedChannel()
-    channel.before = lambda _: state.hold_intent(edition.intent_id, "stop", by="person") and None
+
+    def hold(_: OutgoingMessage) -> None:
+        state.hold_intent(edition.intent_id, "stop", by="person")
+
+    channel.before = hold
     report = deliver(state, settings, edition, channel, "run")
     assert channel.calls == [ADA]
     assert statuses(state, edition) == {ADA: "accepted", BOB: "planned"}

@@ -68,7 +68,7 @@ def test_no_allowed_domain_allows_nobody(tmp_path: Path) -> None:
 
 
 def test_deputies_step_in_for_the_inactive(settings: Settings) -> None:
-    left = {"is_active": False, "deputy_email": "eve@example.org"}
+    left: dict[str, Any] = {"is_active": False, "deputy_email": "eve@example.org"}
     found = audience(
         [
             row(**left, deputy_is_active=True),
