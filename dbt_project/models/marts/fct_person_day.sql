@@ -44,8 +44,8 @@ mandatory_days as (
     from days
     inner join {{ ref('stg_lake__courses') }} as courses
         on
-            (courses.valid_from <= days.event_day or courses.is_first_version)
-            and (courses.valid_to is null or courses.valid_to > days.event_day)
+            (days.event_day >= courses.valid_from or courses.is_first_version)
+            and (courses.valid_to is null or days.event_day < courses.valid_to)
             and courses.is_mandatory
 ),
 
