@@ -416,7 +416,7 @@ def json_relation(source: Source, declaration: FeedSettings, columns: Iterable[s
     return (
         f"(SELECT {cleaned}, {quoted(source.name)} AS {FILE}, row_number() OVER () AS {ROW} "
         f"FROM read_json({quoted(str(source.text))}, format = 'newline_delimited', "
-        f"maximum_object_size = {_MAX_LINE}, columns = {{{typed}}}))"
+        f"records = true, maximum_object_size = {_MAX_LINE}, columns = {{{typed}}}))"
     )
 
 
@@ -465,9 +465,17 @@ def _xlsx(
     schema = pa.schema([(name, pa.string()) for name in columns] + [(ROW, pa.int64())])
     nulls = set(null_texts(declaration))
 
+    faults: list[ContractProblem] = []
+
+    def sound_rows() -> Iterator[tuple[int, list[str | None]]]:
+        try:
+            yield from rows
+        except ContractProblem as problem:  # it would not survive the way through DuckDB
+            faults.append(problem)
+
     def batches() -> Iterator[pa.RecordBatch]:
         gathered: list[list[Any]] = []
-        for index, cells in rows:
+        for index, cells in sound_rows():
             padded = (cells + [None] * len(columns))[: len(columns)]
             values: list[Any] = [None if v in nulls else v for v in padded]
             if any(v is not None for v in values):
@@ -486,6 +494,9 @@ def _xlsx(
         ).fetchall()
     finally:
         connection.unregister("_landing_rows")
+    if faults:
+        connection.execute(f"DROP TABLE {table}").fetchall()
+        raise faults[0]
     relation = f"(SELECT * EXCLUDE ({ROW}), {quoted(source.name)} AS {FILE}, {ROW} FROM {table})"
     return _with(source, columns, relation, table)
 
@@ -596,42 +607,45 @@ def _with(
 
 
 def explained(
-    error: duckdb.Error, sources: Iterable[Source], declaration: FeedSettings
-) -> ContractProblem:
-    """An error DuckDB met while it read the files, as a problem with file and row.
+    error: duckdb.Error, sources: list[Source], declaration: FeedSettings
+) -> ContractProblem | None:
+    """An error that DuckDB met in a delivered file, with file and row; None if it is another's.
 
     DuckDB's own text quotes the line it failed on; a manifest must not, so it is not repeated.
     """
-    files = list(sources)
     text = str(error)
-    source = next((s for s in files if str(s.text) in text), files[0])
-    if declaration.format == "csv" and (line := re.search(r"CSV Error on Line: (\d+)", text)):
-        number = int(line[1])
+    if isinstance(error, duckdb.OutOfMemoryException | duckdb.BinderException):
+        return None
+    source = next((s for s in sources if str(s.text) in text), None)
+    if declaration.format == "csv":
+        if source is None or "CSV" not in text:
+            return None
+        line = re.search(r"CSV Error on Line: (\d+)", text)
+        number = int(line[1]) if line else None
         return ContractProblem(
-            f"{_csv_fault(text)} in line {number}.",
+            f"{_csv_fault(text)}{f' in line {number}' if number else ''}.",
             file=source.name,
-            row=max(1, number - 1),
-            remedy="correct the line; quote fields that hold the delimiter, a quote or a line end.",
+            row=max(1, number - 1) if number else None,
+            remedy="quote fields that hold the delimiter, a quote or a line end, and use one kind "
+            "of line end throughout.",
         )
-    if declaration.format == "jsonl" and (found := _bad_json_line(source)):
+    if declaration.format == "jsonl":
+        if source is None or "JSON" not in text:
+            return None
+        row, fault = _bad_json_line(source) or (None, "a readable record")
         return ContractProblem(
-            f"the line is not {found[1]}.",
+            f"the line is not {fault}.",
             file=source.name,
-            row=found[0],
+            row=row,
             remedy="send one JSON object a line.",
         )
-    if declaration.format == "parquet":
+    if declaration.format == "parquet" and (source or "arquet" in text):
         return ContractProblem(
             "not readable as Parquet: the file is cut short or damaged.",
-            file=source.name,
+            file=(source or sources[0]).name,
             remedy="send the file again, whole.",
         )
-    fault = _csv_fault(text) if declaration.format == "csv" else "the file cannot be read"
-    return ContractProblem(
-        f"{fault} ({type(error).__name__}).",
-        file=source.name,
-        remedy="send the file again in the declared format; use one kind of line end throughout.",
-    )
+    return None
 
 
 def _csv_fault(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A small organisation in a temporary folder: write delivered files, land them, read what landed."""
+"""A small organisation in a temporary folder: deliver files, land them, read what landed."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Organisation:
         self.settings = Settings.model_validate(
             {
                 "organisation": {"name": "Test", **other.pop("organisation", {})},
-                "paths": {"home": str(home)},
+                "paths": {"home": str(home), **other.pop("paths", {})},
                 "landing": {"settle_seconds": 0, **other.pop("landing", {})},
-                "duckdb": {"memory_limit": "1GB"},
+                "duckdb": {"memory_limit": "1GB", **other.pop("duckdb", {})},
                 "feeds": {
                     name: {"files": {name: f"{name}_{{date}}.csv"}, **declaration}
                     for name, declaration in feeds.items()

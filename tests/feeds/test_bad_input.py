@@ -158,7 +158,7 @@ def test_a_mapping_to_a_column_the_contract_lacks_is_refused(organisation: Make)
     assert "no column" in message
     made = organisation({"courses": {"columns": {"course_id": "id", "titel": "t"}}})
     made.deliver(f"courses_{DAY}.csv", "id,t\nc1,A\n")
-    with pytest.raises(Problem, match="has no column 'titel'. Did you mean 'title'?"):
+    with pytest.raises(Problem, match=r"has no column 'titel'\. Did you mean 'title'\?"):
         made.land("courses")
 
 
@@ -232,7 +232,7 @@ def test_wrong_types_are_counted_and_all_columns_named(organisation: Make) -> No
     made.deliver(f"courses_{DAY}.csv", header("courses") + "".join(lines))
     message = refused(made, "courses")
     assert "row 1: 2 values are not true or false; the first is in row 1." in message
-    assert "So it is in duration_minutes (1)." in message
+    assert "Likewise: duration_minutes (1)." in message
     assert "perhaps" not in message
 
 
@@ -515,7 +515,7 @@ def test_a_field_of_ten_thousand_characters_is_quarantined(organisation: Make) -
     assert manifest.rejected_by_reason == {"a field is longer than 4000 characters": 1}
 
 
-HARMLESS = ["=1+1", "<script>alert(1)</script>", "{{7*7}}", '#read("x")', "'; DROP TABLE people; --",
+HARMLESS = ["=1+1", "<script>alert(1)</script>", "{{7*7}}", '#read("x")', "'; DROP TABLE x; --",
             "${x}", "@SUM(A1)", "a\nb", "\u202eevil", 'say "hi"']  # fmt: skip
 
 
@@ -553,19 +553,19 @@ def test_a_partial_file_is_left_for_later(organisation: Make, suffix: str) -> No
 def test_a_file_that_changes_while_it_is_read_is_left_for_later(
     organisation: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestration.feeds import landing
+    from orchestration.feeds import staging
 
     made = organisation("activity")
     path = made.deliver(f"activity_{DAY}.csv", header("activity") + event("a"))
-    copy = landing.LandingSession._copy
+    copy = staging.Staging._copy
 
-    def slow_copy(self: landing.LandingSession, query: str, *parts: str) -> int:
+    def slow_copy(self: staging.Staging, query: str, *parts: str) -> int:
         with path.open("a") as handle:
             handle.write(event("b"))
         return copy(self, query, *parts)
 
     with monkeypatch.context() as patched:
-        patched.setattr(landing.LandingSession, "_copy", slow_copy)
+        patched.setattr(staging.Staging, "_copy", slow_copy)
         (outcome,) = made.land("activity")
     assert outcome.status == "deferred"
     assert "changed while it was read" in outcome.note
