@@ -557,15 +557,15 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_later(
 
     made = organisation("activity")
     path = made.deliver(f"activity_{DAY}.csv", header("activity") + event("a"))
-    copy = staging.Staging._copy
+    write = staging.Staging._write_accepted
 
-    def slow_copy(self: staging.Staging, query: str, *parts: str) -> int:
+    def slow_write(*given: object) -> int:
         with path.open("a") as handle:
             handle.write(event("b"))
-        return copy(self, query, *parts)
+        return write(*given)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(staging.Staging, "_copy", slow_copy)
+        patched.setattr(staging.Staging, "_write_accepted", slow_write)
         (outcome,) = made.land("activity")
     assert outcome.status == "deferred"
     assert "changed while it was read" in outcome.note

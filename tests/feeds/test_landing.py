@@ -389,7 +389,7 @@ def test_a_large_delivery_goes_through_scratch_files(
         for i in range(200)
     ]
     results = []
-    for spill in (1 << 30, 0):
+    for spill in (1 << 30, 0, 1 << 30, 0):
         monkeypatch.setattr(staging, "_SPILL_BYTES", spill)
         made = organisation("activity")
         made.deliver(f"activity_{DAY}.csv", header("activity") + "".join(rows))
@@ -397,11 +397,16 @@ def test_a_large_delivery_goes_through_scratch_files(
             made.lake.remove("deliveries", "activity", f"{old.delivery_id}.json")
         manifest = made.one("activity")
         files = made.lake.files("staged")
-        content = [Path(made.lake.path(f)).read_bytes() for f in files]
-        results.append((manifest.model_dump(exclude={"landed_at"}), files, content))
+        content = [made.query(f"FROM '{made.lake.path(f)}'") for f in files]
+        replay = [Path(made.lake.path(f)).read_bytes() for f in files]
+        results.append((manifest.model_dump(exclude={"landed_at"}), files, content, replay))
     assert results[0][0]["rows_accepted"] == 190
     assert len(results[0][1]) == 11
-    assert results[0] == results[1]  # to the byte
+    for a, b in zip(results[0][2], results[1][2], strict=True):
+        assert a == b
+    assert results[0][:3] == results[1][:3]
+    assert results[0] == results[2]  # the same way, the same bytes
+    assert results[1] == results[3]
 
 
 def test_landing_again_gives_the_same_bytes(organisation: Make) -> None:
