@@ -25,7 +25,7 @@ from dagster import (
 )
 
 from orchestration.delivery.editions import open_intent
-from orchestration.feeds.landing import awaiting_dates
+from orchestration.feeds.awaiting import awaiting_dates
 from orchestration.lake import Lake
 from orchestration.periods import (
     Grain,

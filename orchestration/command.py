@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Entry point: problems are printed as one message, anything else is a defect."""
+    # Dagster's backfill policies are what this system is built on; that they are beta is known
+    warnings.filterwarnings("ignore", message=".*backfill_policy.*", module="dagster.*")
     try:
         cli(standalone_mode=False)
     except Problem as problem:
@@ -65,13 +68,14 @@ def _today(settings: Settings) -> date:
 def run(month: str | None) -> None:
     """Land what has arrived, review one month and deliver it, once."""
     settings = load_settings()
-    period = Period.parse(month) if month else latest_closed(Grain.MONTH, _today(settings))
+    click.echo(f"{settings.organisation.name}: monthly executive review")
+    if settings_in_force() == SAMPLE_SETTINGS:
+        with _step("Sample organisation: raw feed files in the landing folder"):
+            period = _write_sample(settings, month)
+    else:
+        period = Period.parse(month) if month else latest_closed(Grain.MONTH, _today(settings))
     if period.grain is not Grain.MONTH:
         raise Problem(f"{period.id} is not a month.", remedy="write it as 2026-10.")
-    click.echo(f"{settings.organisation.name}: monthly executive review of {period.label}")
-    if settings_in_force() == SAMPLE_SETTINGS:
-        with _step("Sample organisation: raw feed files into the landing folder"):
-            _write_sample(settings, period)
     with _step("Loading the Dagster definitions"):
         from orchestration.definitions import build_definitions
         from orchestration.runs import project_instance
@@ -81,10 +85,20 @@ def run(month: str | None) -> None:
         Review(settings, definitions, instance, period).run()
 
 
-def _write_sample(settings: Settings, period: Period) -> None:
-    from orchestration.sample.simulator import ensure_sample
+def _write_sample(settings: Settings, month: str | None) -> Period:
+    """Write the sample where none lies yet; returns the month to review: its last one."""
+    from orchestration.sample.parameters import SampleParameters
+    from orchestration.sample.simulation import recorded, simulate
 
-    ensure_sample(settings, period)
+    charter = settings.charter_overlay
+    if charter is None:
+        raise Problem("the sample's settings name no charter folder.", file=str(SAMPLE_SETTINGS))
+    record = recorded(charter.parent)
+    if record is None:
+        last = Period.parse(month) if month else latest_closed(Grain.MONTH, _today(settings))
+        simulate(SampleParameters(last_month=last), settings.landing_folder, charter.parent)
+        return last
+    return Period.parse(month or record["parameters"]["last_month"])
 
 
 class Review:
@@ -124,7 +138,7 @@ class Review:
 
     def _ingest(self) -> None:
         from orchestration.cadences import INGEST_JOB
-        from orchestration.feeds.landing import awaiting_dates
+        from orchestration.feeds.awaiting import awaiting_dates
         from orchestration.lake import Lake
         from orchestration.runs import execute
 
@@ -268,10 +282,11 @@ def _shown(path: Path) -> str:
 @click.option("--port", default=3000, show_default=True)
 def ui(port: int) -> None:
     """Open the Dagster UI and run the schedules and sensors."""
-    from orchestration.runs import instance_folder
+    from orchestration.runs import instance_environment
 
     settings = load_settings()
-    os.environ["DAGSTER_HOME"] = str(instance_folder(settings))
+    os.environ.update(instance_environment(settings))
+    os.environ["PYTHONPATH"] = str(PROJECT_ROOT)  # the event log's class is the project's own
     dagster = str(Path(sys.executable).with_name("dagster"))
     arguments = [dagster, "dev", "-w", str(PROJECT_ROOT / "workspace.yaml"), "-p", str(port)]
     os.chdir(PROJECT_ROOT)

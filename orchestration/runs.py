@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult
 
@@ -17,20 +16,26 @@ from orchestration.settings import PROJECT_ROOT, Settings
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def instance_folder(settings: Settings) -> Path:
-    """DAGSTER_HOME of this organisation; its configuration is laid at the first call."""
+def instance_environment(settings: Settings) -> dict[str, str]:
+    """What every process of the project's own Dagster instance needs in its environment.
+
+    The instance's configuration is laid in ``<home>/dagster`` on the way.
+    """
     folder = settings.home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
-    configuration = folder / "dagster.yaml"
-    if not configuration.exists():
-        shutil.copyfile(PROJECT_ROOT / "orchestration" / "dagster.yaml", configuration)
-    return folder
+    shutil.copyfile(PROJECT_ROOT / "orchestration" / "dagster.yaml", folder / "dagster.yaml")
+    return {
+        "DAGSTER_HOME": str(folder),
+        "ADOPTION_EVENT_LOG": str(folder / "history" / "runs"),
+        "DAGSTER_EVENT_BATCH_SIZE": "1000",
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+    }
 
 
 @contextlib.contextmanager
 def project_instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The project's own Dagster instance."""
-    os.environ["DAGSTER_HOME"] = str(instance_folder(settings))
+    os.environ.update(instance_environment(settings))
     with DagsterInstance.get() as instance:
         yield instance
 

@@ -1,12 +1,11 @@
 """The dbt assets of each partitions definition, and the publication of their figures."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from graphlib import TopologicalSorter
 from typing import Any
 
 from dagster import (
@@ -19,7 +18,12 @@ from dagster import (
     Output,
     asset,
 )
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliResource,
+    dbt_assets,
+)
 
 from orchestration.feeds.deliveries import initialise
 from orchestration.lake import Lake
@@ -57,6 +61,10 @@ OWNERS = ["team:data-engineering"]
 
 class StageTranslator(DagsterDbtTranslator):
     """Names dbt resources ``warehouse/<name>``, in the group ``warehouse``."""
+
+    def __init__(self) -> None:
+        # the history's tables are one source to Dagster
+        super().__init__(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
         """Sources keep the key that their definition names; the rest lie under the stage."""
@@ -192,7 +200,7 @@ def _figures_asset(
         owners=OWNERS,
         kinds={"python", "parquet"},
     )
-    def figures(context: AssetExecutionContext) -> MaterializeResult[None]:
+    def figures(context: AssetExecutionContext) -> MaterializeResult:
         periods = periods_of_run(context, grain)
         lake = initialise_lake(settings)
         for period in periods:
@@ -255,8 +263,19 @@ def periods_of_run(context: AssetExecutionContext, grain: Grain) -> list[Period]
 
 def _unchanged(context: AssetExecutionContext) -> Iterator[Output[None]]:
     """Materialize without work: what stands in the warehouse is what a build would give."""
-    for name in sorted(context.op_execution_context.selected_output_names):
-        yield Output(None, name, metadata={"unchanged": True})
+    definition = context.assets_def
+    within = {
+        name: [
+            parent
+            for parent in definition.keys_by_output_name
+            if definition.keys_by_output_name[parent] in definition.asset_deps[key]
+        ]
+        for name, key in definition.keys_by_output_name.items()
+    }
+    selected = context.op_execution_context.selected_output_names
+    for name in TopologicalSorter(within).static_order():
+        if name in selected:
+            yield Output(None, name, metadata={"unchanged": True})
 
 
 def _dbt(context: AssetExecutionContext, settings: Settings, tag: str) -> Iterator[Any]:

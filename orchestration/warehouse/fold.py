@@ -12,8 +12,6 @@ versions stand on is kept in the same file (Parquet key-value metadata), so that
 disagree after a crash.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import uuid
@@ -314,7 +312,7 @@ def _versions_asset(settings: Settings, feed: FeedName) -> dg.AssetsDefinition:
             )
         },
     )
-    def versions() -> dg.MaterializeResult[None]:
+    def versions() -> dg.MaterializeResult:
         lake = Lake(settings.lake_url, settings.duckdb)
         initialise(lake)
         report = fold(lake, feed, changes=changes)

@@ -1,0 +1,50 @@
+"""Which delivery dates have files in the landing folder that were not landed yet."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from orchestration.feeds.arrivals import Delivery, find_deliveries
+from orchestration.feeds.deliveries import DeliveryManifest, manifests
+from orchestration.lake import Lake
+from orchestration.settings import Settings
+
+
+def awaiting_dates(settings: Settings, lake: Lake) -> list[date]:
+    """Dates, in order, with a whole delivery of any feed that no manifest accounts for.
+
+    A look at names, sizes and times, cheap enough for every tick; landing itself compares content,
+    so that a date named here without need costs a reading and changes nothing.
+    """
+    first = settings.organisation.history_from
+    last = datetime.now(settings.organisation.zone).date()
+    awaited: set[date] = set()
+    for feed in settings.feeds:
+        ready = [d for d in find_deliveries(settings, feed, first, last) if d.status == "ready"]
+        if not ready:
+            continue
+        landed: dict[date, list[DeliveryManifest]] = {}
+        for manifest in manifests(lake, feed):
+            landed.setdefault(manifest.delivery_date, []).append(manifest)
+        awaited.update(
+            delivery.delivery_date
+            for delivery in ready
+            if not any(
+                _accounts_for(settings, manifest, delivery)
+                for manifest in landed.get(delivery.delivery_date, [])
+            )
+        )
+    return sorted(awaited)
+
+
+def _accounts_for(settings: Settings, manifest: DeliveryManifest, delivery: Delivery) -> bool:
+    """Whether the manifest was landed from these files as they lie there now."""
+    known = {file.path: file.bytes for file in manifest.files}
+    paths = [path for group in delivery.files.values() for path in group]
+    for path in paths:
+        stat = path.stat()
+        name = path.relative_to(settings.landing_folder).as_posix()
+        written = datetime.fromtimestamp(stat.st_mtime, UTC)
+        if known.get(name) != stat.st_size or written > manifest.landed_at:
+            return False
+    return True
