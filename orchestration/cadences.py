@@ -39,10 +39,12 @@ from orchestration.periods import (
 from orchestration.quality.close import read_close
 from orchestration.settings import Settings
 from orchestration.state import State
+from orchestration.warehouse.build import foundation_fingerprint
 from orchestration.warehouse.published import published_builds
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+FOUNDATION_JOB = "foundation"
 INGEST_JOB = "ingest"
 LOOK_BACK = {Grain.WEEK: 4, Grain.MONTH: 3, Grain.QUARTER: 2}
 
@@ -63,17 +65,26 @@ def range_tags(first: str, last: str) -> dict[str, str]:
 
 
 def build_jobs(settings: Settings, assets: Sequence[AssetsDefinition]) -> list[Any]:
-    """One ingest job over day partitions; for each ritual a close, and where it has pages, a
-    publish job. Unpartitioned assets (the charter, staging) join the jobs that stand on them."""
+    """The foundation (charter and staging, unpartitioned); ingest over day partitions; for each
+    ritual a close, and where it has pages, a publish job.
+
+    The foundation has a job of its own: in a run over a range of dates Dagster would note each of
+    its models once for every date. The other jobs bring it up to date where it is not.
+    """
     by_grain: dict[str | None, list[AssetsDefinition]] = {None: []}
     for definition in assets:
         by_grain.setdefault(_grain_of(settings, definition), []).append(definition)
     jobs = [
         define_asset_job(
+            FOUNDATION_JOB,
+            selection=AssetSelection.assets(*by_grain[None]),
+            description="Load the programme charter, build staging; sends and publishes nothing.",
+        ),
+        define_asset_job(
             INGEST_JOB,
-            selection=AssetSelection.assets(*by_grain["day"], *by_grain[None]),
+            selection=AssetSelection.assets(*by_grain["day"]),
             description="Land what has arrived, check it, fold snapshots, build the day facts.",
-        )
+        ),
     ]
     for grain in Grain:
         drafted = [d for d in by_grain[grain.value] if _stage_of(d) != "delivery"]
@@ -81,7 +92,7 @@ def build_jobs(settings: Settings, assets: Sequence[AssetsDefinition]) -> list[A
         jobs.append(
             define_asset_job(
                 close_job_name(grain),
-                selection=AssetSelection.assets(*drafted, *by_grain[None]),
+                selection=AssetSelection.assets(*drafted),
                 description=f"Close a {grain}: verdict, figures, draft pages. Sends nothing.",
             )
         )
@@ -230,7 +241,7 @@ def unsettled_periods(settings: Settings, state: State, grain: Grain, today: dat
 
 
 def build_sensors(settings: Settings) -> list[SensorDefinition]:
-    """Arrival: lands deliveries as they appear in the landing folder."""
+    """Arrival: lands deliveries as they appear. Charter: loads the seeds when they change."""
 
     def arrival(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
         lake = Lake(settings.lake_url, settings.duckdb)
@@ -245,7 +256,22 @@ def build_sensors(settings: Settings) -> list[SensorDefinition]:
         )
         context.update_cursor(str(int(context.cursor or 0) + 1))
 
+    def charter(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+        fingerprint = foundation_fingerprint(settings)
+        if context.cursor == fingerprint:
+            return SkipReason("the charter, the models and the settings are as they were")
+        context.update_cursor(fingerprint)
+        return RunRequest(run_key=f"foundation-{fingerprint}")
+
     return [
+        SensorDefinition(
+            name="charter_sensor",
+            job_name=FOUNDATION_JOB,
+            evaluation_fn=charter,
+            minimum_interval_seconds=60,
+            default_status=DefaultSensorStatus.RUNNING,
+            description="Loads the programme charter again when one of its files changed.",
+        ),
         SensorDefinition(
             name="arrival_sensor",
             job_name=INGEST_JOB,
@@ -253,5 +279,5 @@ def build_sensors(settings: Settings) -> list[SensorDefinition]:
             minimum_interval_seconds=60,
             default_status=DefaultSensorStatus.RUNNING,
             description="Starts ingest when a whole, settled delivery lies in the landing folder.",
-        )
+        ),
     ]

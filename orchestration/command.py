@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -76,10 +77,15 @@ def run(month: str | None) -> None:
         period = Period.parse(month) if month else latest_closed(Grain.MONTH, _today(settings))
     if period.grain is not Grain.MONTH:
         raise Problem(f"{period.id} is not a month.", remedy="write it as 2026-10.")
-    with _step("Loading the Dagster definitions"):
+    with _step("Loading the Dagster definitions"), ThreadPoolExecutor(1) as beside:
+        from orchestration.warehouse.project import prepare_manifest
+
+        # dbt parses in a process of its own while this one imports Dagster
+        parsed = beside.submit(prepare_manifest, settings)
         from orchestration.definitions import build_definitions
         from orchestration.runs import project_instance
 
+        parsed.result()
         definitions = build_definitions(settings)
     with project_instance(settings) as instance:
         Review(settings, definitions, instance, period).run()
@@ -121,6 +127,7 @@ class Review:
         from orchestration.delivery.editions import open_intent
         from orchestration.state import State
 
+        self._foundation()
         self._ingest()
         state = State.open(self.settings)
         ritual = Grain.MONTH.ritual
@@ -135,6 +142,18 @@ class Review:
             open_intent(state, ritual, self.period.id, opened_by="person")
             self._publish()
         self._report()
+
+    def _foundation(self) -> None:
+        from orchestration.cadences import FOUNDATION_JOB
+        from orchestration.runs import execute
+        from orchestration.warehouse.build import foundation_is_current
+        from orchestration.warehouse.lock import warehouse_lock
+
+        with warehouse_lock(self.settings, "a look at the foundation"):
+            if foundation_is_current(self.settings):
+                return
+        with _step("Foundation: the programme charter and staging"):
+            execute(self.settings, self.definitions, self.instance, FOUNDATION_JOB)
 
     def _ingest(self) -> None:
         from orchestration.cadences import INGEST_JOB

@@ -11,7 +11,9 @@ a test compares what the two storages hold after the same run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +22,14 @@ from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
+
+_BUSY_SECONDS = 60
+_OPEN_DATABASES = 8
+
+
+def _without_sync_of_every_commit(connection: Any, _: Any) -> None:
+    # With a write-ahead log this cannot corrupt; at worst a power cut loses the last events.
+    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
@@ -31,6 +41,39 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
     ) -> BatchingSqliteEventLogStorage:
         """Dagster's own constructor names its class; this one keeps ours."""
         return cls(inst_data=inst_data, **config_value)
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
+        super().__init__(base_dir, inst_data)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sa.Connection]:
+        """One transaction on a run's or the index's database.
+
+        The last few databases stay open: closing the last connection to a database writes its log
+        back, which Dagster's storage does once for every event.
+        """
+        with self._db_lock:
+            engine = self._engines.pop(shard, None)
+            if engine is None:
+                engine = sa.create_engine(
+                    self.conn_string_for_shard(shard), connect_args={"timeout": _BUSY_SECONDS}
+                )
+                sa.event.listen(engine, "connect", _without_sync_of_every_commit)
+                if shard not in self._initialized_dbs:
+                    self._initdb(engine)
+                    self._initialized_dbs.add(shard)
+            self._engines[shard] = engine
+            while len(self._engines) > _OPEN_DATABASES:
+                self._engines.popitem(last=False)[1].dispose()
+            with engine.begin() as connection:
+                yield connection
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        while self._engines:
+            self._engines.popitem()[1].dispose()
+        super().dispose()
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store the asset events of one run in bulk, any other event as Dagster does."""

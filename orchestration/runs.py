@@ -45,12 +45,12 @@ def execute(
     definitions: Definitions,
     instance: DagsterInstance,
     job: str,
-    first: str,
-    last: str,
+    first: str | None = None,
+    last: str | None = None,
     *,
     assets: Sequence[AssetKey] | None = None,
 ) -> ExecuteInProcessResult:
-    """Run one job over the partitions ``first`` to ``last`` in this process.
+    """Run one job, over the partitions ``first`` to ``last`` where it has any, in this process.
 
     What the steps print goes to ``<home>/logs/<job>.log``.
 
@@ -66,7 +66,7 @@ def execute(
     ):
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
-            tags=range_tags(first, last),
+            tags=range_tags(first, last) if first and last else None,
             asset_selection=list(assets) if assets is not None else None,
             run_config=_QUIET,
             raise_on_error=False,

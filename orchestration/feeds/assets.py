@@ -116,11 +116,16 @@ def _metadata(outcomes: list[Outcome]) -> dict[str, Any]:
         for outcome in outcomes
         if outcome.status in ("deferred", "waiting")
     ]
-    return {
+    found: dict[str, Any] = {
         "dagster/row_count": accepted,
         "rows_in": sum(manifest.rows_in for manifest in fresh),
         "rows_accepted": accepted,
         "rows_rejected": sum(manifest.rows_rejected for manifest in fresh),
+    }
+    if not outcomes:  # most dates of a long range: an event each, so it stays small
+        return found
+    return {
+        **found,
         "rejected_by_reason": dict(sorted(reasons.items())),
         **{
             f"deliveries_{status}": counts[status]

@@ -204,11 +204,7 @@ def bring_base_up_to_date(settings: Settings, lake: Lake) -> list[str]:
     Raises:
         Problem: dbt failed; carries the end of what it printed.
     """
-    built = []
-    if not foundation_is_current(settings):
-        _run_dbt(settings, FOUNDATION_TAG)
-        record_foundation(settings)
-        built.append(FOUNDATION_TAG)
+    built = [FOUNDATION_TAG] if bring_foundation_up_to_date(settings) else []
     days = pending_event_days(settings, lake)
     if days:
         prepare_event_days(settings, lake, days)
@@ -216,6 +212,19 @@ def bring_base_up_to_date(settings: Settings, lake: Lake) -> list[str]:
         record_event_days(settings, days)
         built.append(DAY_TAG)
     return built
+
+
+def bring_foundation_up_to_date(settings: Settings) -> bool:
+    """Build seeds and staging where charter, code or settings changed; whether it had to.
+
+    Raises:
+        Problem: dbt failed; carries the end of what it printed.
+    """
+    if foundation_is_current(settings):
+        return False
+    _run_dbt(settings, FOUNDATION_TAG)
+    record_foundation(settings)
+    return True
 
 
 def build_arguments(tag: str) -> list[str]:
