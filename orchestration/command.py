@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,7 +166,12 @@ class Review:
         if not dates:
             click.echo("Nothing new in the landing folder.")
             return
-        with _step(f"Ingest: land, check and fold {len(dates)} delivery dates"):
+        with (
+            _step(f"Ingest: land, check and fold {len(dates)} delivery dates"),
+            ThreadPoolExecutor(1) as beside,
+        ):
+            # takes seconds to import, and landing leaves a core free for it
+            beside.submit(import_module, "great_expectations")
             execute(
                 self.settings,
                 self.definitions,

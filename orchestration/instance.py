@@ -93,7 +93,7 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         with self.index_transaction() as connection:
             connection.execute(SqlEventLogStorageTable.insert(), rows)
             # one writer, one transaction: the new ids are the last ones, without a gap
-            last = connection.execute(
+            last: int = connection.execute(
                 sa.select(sa.func.max(SqlEventLogStorageTable.c.id))
             ).scalar_one()
             ids = range(last - len(rows) + 1, last + 1)

@@ -60,7 +60,7 @@ class Limits(_Frozen):
 
 
 class Mark(_Frozen):
-    """The worded mark: variation and assurance in one, e.g. 'Improving, target met'."""
+    """The worded mark: variation and target in one, e.g. 'Improving; target reliably met'."""
 
     variation: Variation
     assurance: Assurance
@@ -75,6 +75,7 @@ class BesideFigure(_Frozen):
     kpi_id: str
     name: str
     figure: Figure
+    definition: str = ""
 
 
 class Kpi(_Frozen):
@@ -102,6 +103,9 @@ class Kpi(_Frozen):
     mark: Mark
     owner: str
     finding: str = Field(description="one sentence that states the finding")
+    caution: str | None = Field(
+        default=None, description="why points of the series are hard to compare, one sentence"
+    )
     beside: tuple[BesideFigure, ...] = ()
     same_period_last_year: Figure
     year_to_date: Figure
@@ -143,6 +147,7 @@ class LeadershipItem(_Frozen):
     kpi_id: str
     name: str
     figure: Figure
+    target: Figure | None = None
     series: tuple[Point, ...] = ()
 
 

@@ -23,25 +23,30 @@ NOT_REACHED = "not reached"
 NO_RECORD = "no record"
 NO_TARGET = "no target"
 NOT_COMPARABLE = "No comparison yet"
+TOO_EARLY = "Too early to judge"
 
 _ROLES = {
     "elt": "ELT",
     "elt_member": "ELT",
     "executive_sponsor": "executive sponsor",
     "ld_head": "L&D head",
-    "program_lead": "program lead",
+    "program_lead": "programme lead",
     "manager_rep": "manager representative",
 }
 _VARIATION = {
     "improving": "Improving",
     "concerning": "Concerning",
-    "ordinary": "Ordinary variation",
+    "ordinary": "No clear change",
 }
-_ASSURANCE = {
-    "consistently_met": "target met",
-    "consistently_missed": "target missed",
-    "hit_and_miss": "target hit and miss",
+_LEFT_OUT = {
+    "on_leave": "on leave for most of the period",
+    "not_yet_31_days": "joined less than 31 days ago",
+    "left": "left before the period ended",
 }
+_ORDINALS = (
+    *("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"),
+    *("eleventh", "twelfth"),
+)
 _TONE: dict[str, Literal["good", "bad"]] = {"improving": "good", "concerning": "bad"}
 _MINUS = "-"
 
@@ -189,6 +194,11 @@ def lower_first(name: str) -> str:
     return f"{name[0].lower()}{name[1:]}" if name[1:2].islower() or len(name) == 1 else name
 
 
+def left_out(reason: str) -> str:
+    """Why people are not counted, as a reader says it."""
+    return _LEFT_OUT.get(reason, reason.replace("_", " "))
+
+
 def counted(count: int, singular: str, plural: str | None = None) -> str:
     """'one decision', 'three decisions'; figures from ten on."""
     words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -199,18 +209,42 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
 # ---------------------------------------------------------------- marks and findings
 
 
-def mark(variation: Variation, assurance: Assurance, rules: Sequence[str] = ()) -> Mark:
-    """Variation and assurance worded in one: 'Improving, target met'.
+def meets_target(
+    value: Decimal | None, target: Decimal | None, direction: Literal["up", "down", "none"]
+) -> bool | None:
+    """Whether a value is as good as its target; None where that cannot be said."""
+    if value is None or target is None or direction == "none":
+        return None
+    return value >= target if direction == "up" else value <= target
 
-    The tone follows the variation alone: colour has one meaning, a signal.
+
+def mark(
+    variation: Variation,
+    assurance: Assurance,
+    rules: Sequence[str] = (),
+    *,
+    record: Sequence[bool] = (),
+    grain: Grain = Grain.MONTH,
+) -> Mark:
+    """What the chart says and how the target fared: 'Improving; target reliably met'.
+
+    The limits tell what to expect of the target ("reliably", "consistently"), but only where the
+    record bears them out; else the record itself is said, which never contradicts the figure
+    beside it. The tone follows the variation alone: colour has one meaning, a signal.
+
+    Args:
+        record: whether the target was met in each of the last periods that have a figure, oldest
+            first; empty without a target.
     """
+    target = _target_words(assurance, record, grain)
     if variation == "no_data":  # of a figure that is shown: its chart has no point
         text = NOT_COMPARABLE
     elif variation == "too_few_points":
-        text = "Too few points"
+        text = TOO_EARLY
+        if record:
+            text += f"; target {'met' if record[-1] else 'missed'} this {grain.value}"
     else:
-        target = _ASSURANCE.get(assurance)
-        text = f"{_VARIATION[variation]}, {target}" if target else _VARIATION[variation]
+        text = f"{_VARIATION[variation]}; {target}" if target else _VARIATION[variation]
     return Mark(
         variation=variation,
         assurance=assurance,
@@ -220,13 +254,39 @@ def mark(variation: Variation, assurance: Assurance, rules: Sequence[str] = ()) 
     )
 
 
+def _target_words(assurance: Assurance, record: Sequence[bool], grain: Grain) -> str | None:
+    if not record:
+        return None
+    if assurance == "consistently_met" and all(record):
+        return "target reliably met"
+    if assurance == "consistently_missed" and not any(record):
+        return "target consistently missed"
+    last = "the last " if len(record) == POINTS_FOR_LIMITS else ""
+    return f"target met in {sum(record)} of {last}{len(record)} {grain.value}s"
+
+
 def unmarked(text: str) -> Mark:
     """The mark of a figure that is not shown: it says why and nothing of the series."""
     return Mark(variation="no_data", assurance="no_data", text=text, tone="neutral")
 
 
-def _rounded(value: Decimal, precision: int, rounding: str) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-precision), rounding=rounding)
+def _usual(
+    limits: Limits, charted: Decimal, unit: Unit, precision: int, currency: str
+) -> tuple[str, bool]:
+    """The limits as a range, and whether ``charted`` is beyond them.
+
+    Rounded as a chart labels them, unless a value beyond a limit would then print as equal to it.
+    """
+    step = Decimal(1).scaleb(-precision)
+    lower, upper = (edge.quantize(step, ROUND_HALF_UP) for edge in (limits.lower, limits.upper))
+    shown = charted.quantize(step, ROUND_HALF_UP)
+    if charted > limits.upper and shown == upper:
+        upper = limits.upper.quantize(step, ROUND_FLOOR)
+    if charted < limits.lower and shown == lower:
+        lower = limits.lower.quantize(step, ROUND_CEILING)
+    difference = limits.basis != "level"
+    text = amount_range(lower, upper, unit, precision, currency, difference=difference)
+    return text, charted > limits.upper or charted < limits.lower
 
 
 def finding(
@@ -236,19 +296,22 @@ def finding(
     variation: Variation,
     *,
     points: int,
-    charted: Decimal | None,
+    charted: Sequence[Decimal | None],
     limits: Limits | None,
     direction: Literal["up", "down", "none"],
     unit: Unit,
     precision: int,
     currency: str,
+    grain: Grain = Grain.MONTH,
+    rules: Sequence[str] = (),
 ) -> str:
     """One sentence that states the finding, and only what the limits support.
 
     Args:
-        charted: the period's value on the limits' basis (level, or a change of it).
+        charted: the series up to the period on the limits' basis (level, or a change of it).
         limits: None when there are none, or when they may not be shown.
         points: points that the limits stand on, up to and including this period.
+        rules: the run rules that fired.
     """
     if now.state == "suppressed":
         return f"{name}: {SUPPRESSED}."
@@ -261,31 +324,23 @@ def finding(
         return f"{name}: {now.text} in {period_label}; {lower_first(NOT_COMPARABLE)}."
     if variation == "too_few_points":
         return (
-            f"{name}: {now.text} in {period_label}; "
-            f"{min(points, POINTS_FOR_LIMITS - 1)} of {POINTS_FOR_LIMITS} points, no limits yet."
+            f"{name}: {now.text} in {period_label}; {lower_first(TOO_EARLY)}, with "
+            f"{min(points, POINTS_FOR_LIMITS - 1)} of the {POINTS_FOR_LIMITS} points needed."
         )
-    if limits is None or charted is None:
+    last = charted[-1] if charted else None
+    if limits is None or last is None:
         if variation == "ordinary":
             return f"{name} stayed within the usual range: {now.text} in {period_label}."
         return (
-            f"{name}: a signal ({variation}) at {now.text} in {period_label}; its limits are not "
-            "shown."
+            f"{name}: a clear change ({variation}) at {now.text} in {period_label}; the usual "
+            "range is not shown."
         )
-    difference = limits.basis != "level"
-    outside = charted > limits.upper or charted < limits.lower
-    # rounded so that the printed value and the printed range never contradict the signal
-    low, high = (ROUND_CEILING, ROUND_FLOOR) if outside else (ROUND_FLOOR, ROUND_CEILING)
-    usual = amount_range(
-        _rounded(limits.lower, precision, low),
-        _rounded(limits.upper, precision, high),
-        unit,
-        precision,
-        currency,
-        difference=difference,
-    )
+    usual, outside = _usual(limits, last, unit, precision, currency)
     if variation == "ordinary":
         if limits.basis == "net_gain":
-            return f"{name} changed no more than usual: {now.text} ({usual} in one period)."
+            return (
+                f"{name} changed no more than usual: {now.text} ({usual} in one {grain.value})."
+            )
         if limits.basis == "same_month_last_year":
             return (
                 f"{name} stayed within the usual range against the year before: {now.text} "
@@ -293,34 +348,79 @@ def finding(
             )
         return f"{name} stayed within the usual range ({usual})."
     what = now.text
-    if difference:
-        moved = amount(charted, unit, precision, currency, difference=True)
-        against = "on the period before" if limits.basis == "net_gain" else "on the year before"
-        what = f"{moved} {against}, to {now.text},"
-    if outside:
-        verb = "rose above" if charted > limits.upper else "fell below"
-        if limits.basis == "net_gain":
-            verb = "gained more than" if charted > limits.upper else "gained less than"
-        return f"{name} {verb} the limits: {what} in {period_label} against a usual {usual}."
-    # a run rule: no single point is beyond the limits, their succession is the signal
+    if limits.basis != "level":
+        moved = amount(last, unit, precision, currency, difference=True)
+        before = grain.value if limits.basis == "net_gain" else "year"
+        what = f"{moved} on the {before} before, to {now.text},"
+    how = (
+        _beyond(charted, limits, grain)
+        if outside
+        else _run(last, limits, variation, direction, rules)
+    )
+    return f"{name} {how}: {what} in {period_label}, usually {usual}."
+
+
+def _beyond(charted: Sequence[Decimal | None], limits: Limits, grain: Grain) -> str:
+    """'fell below the usual range', or how long it has been there."""
+    last = charted[-1]
+    assert last is not None
+    high = last > limits.upper
+    count = 0
+    for value in reversed(charted):
+        if value is None or not (value > limits.upper if high else value < limits.lower):
+            break
+        count += 1
+    if limits.basis == "net_gain":
+        verb = f"gained {'more' if high else 'less'} than usual"
+    elif count == 1:
+        return "rose above the usual range" if high else "fell below the usual range"
+    else:
+        verb = f"stayed {'above' if high else 'below'} the usual range"
+    if count == 1:
+        return verb
+    if count - 2 < len(_ORDINALS):
+        return f"{verb} for a {_ORDINALS[count - 2]} {grain.value}"
+    return f"{verb} for {count} {grain.value}s or more"
+
+
+def _run(
+    last: Decimal,
+    limits: Limits,
+    variation: Variation,
+    direction: Literal["up", "down", "none"],
+    rules: Sequence[str],
+) -> str:
+    """A run rule: no single point is beyond the limits, their succession is the signal."""
     up = (variation == "improving") == (direction != "down")
+    if "shift" in rules and (last > limits.mean) == up:
+        return (
+            f"stayed in the {'upper' if up else 'lower'} part of the usual range for longer than "
+            "chance would give"
+        )
     return (
-        f"{name} moved {'up' if up else 'down'} within the limits, in a run that chance would "
-        f"seldom give: {what} in {period_label}, usual range {usual}."
+        f"moved {'up' if up else 'down'} within the usual range, in a run that chance would "
+        "seldom give"
     )
 
 
 def movement(
-    name: str, now: Figure, period_label: str, charted: Decimal | None, limits: Limits | None
+    name: str,
+    now: Figure,
+    period_label: str,
+    charted: Sequence[Decimal | None],
+    limits: Limits | None,
+    *,
+    variation: Variation,
+    direction: Literal["up", "down", "none"],
+    grain: Grain = Grain.MONTH,
+    rules: Sequence[str] = (),
 ) -> str:
-    """A signal in a few words: 'X fell below its limits (41.0 % in October 2026)'."""
-    what = "shows a signal"
-    if charted is not None and limits is not None:
-        above, below = charted > limits.upper, charted < limits.lower
-        if limits.basis == "net_gain" and (above or below):
-            what = f"gained {'more' if above else 'less'} than the limits"
-        elif above or below:
-            what = "rose above the limits" if above else "fell below the limits"
+    """A signal in a few words: 'X fell below the usual range (41.0 % in October 2026)'."""
+    last = charted[-1] if charted else None
+    what = "shows a clear change"
+    if last is not None and limits is not None:
+        if limits.lower <= last <= limits.upper:
+            what = _run(last, limits, variation, direction, rules)
         else:
-            what = "shows a run within the limits"
+            what = _beyond(charted, limits, grain)
     return f"{name} {what} ({now.text} in {period_label})"

@@ -313,10 +313,34 @@ def _dbt(context: AssetExecutionContext, settings: Settings, tag: str) -> Iterat
         context=context,
         target_path=log_folder(settings, tag),
     )
+    events: list[Any] = []
+    failure: Exception | None = None
     try:
-        yield from invocation.stream()
+        events.extend(invocation.stream())
     except Exception as error:
+        failure = error
+    rows = _row_counts(settings) if failure is None else {}
+    for event in events:
+        if (
+            isinstance(event, Output)
+            and event.output_name in context.assets_def.keys_by_output_name
+        ):
+            model = context.assets_def.keys_by_output_name[event.output_name].path[-1]
+            if model in rows:
+                event = event.with_metadata({**event.metadata, "dagster/row_count": rows[model]})
+        yield event
+    if failure is not None:
         raise Problem(
-            f"dbt build of the {tag} models failed: {error}",
+            f"dbt build of the {tag} models failed: {failure}",
             remedy="mend what it names and materialize again; nothing of it was published.",
-        ) from error
+        ) from failure
+
+
+def _row_counts(settings: Settings) -> dict[str, int]:
+    """Rows of every table (not view) of the warehouse, after dbt has let go of it."""
+    with warehouse_connection(settings, read_only=True) as connection:
+        return dict(
+            connection.execute(
+                "SELECT table_name, estimated_size FROM duckdb_tables() WHERE schema_name = 'main'"
+            ).fetchall()
+        )

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -307,13 +308,13 @@ class BuildRecord:
             "foundation_fingerprint": record["foundation_fingerprint"],
         }
 
-    def _read(self) -> dict[str, object]:
+    def _read(self) -> dict[str, Any]:
         try:
             return dict(json.loads(self._file.read_text()))
         except (OSError, ValueError):
             return {}
 
-    def _write(self, record: dict[str, object]) -> None:
+    def _write(self, record: dict[str, Any]) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         aside = self._file.with_suffix(".tmp")
         aside.write_text(json.dumps(record, indent=1))
