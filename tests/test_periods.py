@@ -28,10 +28,23 @@ from orchestration.settings import OrganisationSettings
 LONDON = OrganisationSettings(
     name="Test", time_zone="Europe/London", country="GB", subdivision="ENG"
 )
+    name="Test", time_zone="Europe/London", country="GB", subdivision="ENG"
+)
 DAYS = st.dates(date(2015, 1, 1), date(2040, 12, 31))
 GRAINS = st.sampled_from(list(Grain))
 
 
+@pytest.mark.parametrize(
+    ("grain", "day", "start", "end", "period_id", "label"),
+    [
+        (Grain.WEEK, "2021-01-03", "2020-12-28", "2021-01-03", "2020-W53", "Week 53, 2020"),
+        (Grain.WEEK, "2026-11-23", "2026-11-23", "2026-11-29", "2026-W48", "Week 48, 2026"),
+        (Grain.MONTH, "2024-02-29", "2024-02-01", "2024-02-29", "2024-02", "February 2024"),
+        (Grain.MONTH, "2026-12-31", "2026-12-01", "2026-12-31", "2026-12", "December 2026"),
+        (Grain.QUARTER, "2026-08-15", "2026-07-01", "2026-09-30", "2026-Q3", "Q3 2026"),
+        (Grain.QUARTER, "2026-12-31", "2026-10-01", "2026-12-31", "2026-Q4", "Q4 2026"),
+    ],
+)
 def test_known_periods(
     grain: Grain, day: str, start: str, end: str, period_id: str, label: str
 ) -> None:

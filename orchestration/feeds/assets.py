@@ -121,6 +121,7 @@ def _metadata(outcomes: list[Outcome]) -> dict[str, Any]:
         "rows_in": sum(manifest.rows_in for manifest in fresh),
         "rows_accepted": accepted,
         "rows_rejected": sum(manifest.rows_rejected for manifest in fresh),
+        "deliveries_landed": counts["landed"],
     }
     if not outcomes:  # most dates of a long range: an event each, so it stays small
         return found
@@ -129,7 +130,7 @@ def _metadata(outcomes: list[Outcome]) -> dict[str, Any]:
         "rejected_by_reason": dict(sorted(reasons.items())),
         **{
             f"deliveries_{status}": counts[status]
-            for status in ("landed", "refused", "duplicate", "deferred", "waiting")
+            for status in ("refused", "duplicate", "deferred", "waiting")
         },
         "not_yet_landed": dg.MetadataValue.md("\n".join(f"- {line}" for line in held) or "none"),
         "deliveries": dg.TableMetadataValue(
