@@ -28,8 +28,6 @@ from orchestration.settings import OrganisationSettings
 LONDON = OrganisationSettings(
     name="Test", time_zone="Europe/London", country="GB", subdivision="ENG"
 )
-    name="Test", time_zone="Europe/London", country="GB", subdivision="ENG"
-)
 DAYS = st.dates(date(2015, 1, 1), date(2040, 12, 31))
 GRAINS = st.sampled_from(list(Grain))
 
