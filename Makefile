@@ -10,7 +10,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run ui test lint format lock dry-run clean
+.PHONY: help run ui test soak bench lint format lock dry-run clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,7 +25,14 @@ dry-run: $(RUNTIME) ## Who would get which review, without sending
 	@$(BIN)/python -m orchestration dry-run
 
 test: $(DEVELOPMENT) ## All tests
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
+
+soak: $(DEVELOPMENT) ## The seeded proofs of the suite at full counts (kills, random outcomes)
+	@ADOPTION_KILLS=200 ADOPTION_EXAMPLES=600 ADOPTION_SEEDS=20 $(BIN)/python -m pytest \
+	  tests/delivery/test_crashes.py tests/independent -s
+
+bench: $(RUNTIME) ## How long the main job takes; BENCH="--people 20000" changes its size
+	@$(BIN)/python tests/benchmarks/run_line.py $(BENCH)
 
 lint: $(DEVELOPMENT) ## ruff, mypy, import directions, SQL
 	@$(BIN)/ruff check orchestration tests

@@ -29,6 +29,8 @@ def instance_environment(settings: Settings) -> dict[str, str]:
         "ADOPTION_EVENT_LOG": str(folder / "history" / "runs"),
         "DAGSTER_EVENT_BATCH_SIZE": "1000",
         "DAGSTER_DISABLE_TELEMETRY": "1",
+        # known and wanted: what this system is built on is still called beta
+        "PYTHONWARNINGS": "ignore:Parameter `backfill_policy`",
     }
 
 
