@@ -64,6 +64,8 @@ ADDITIVE_RATES = frozenset(
 """Rates whose year to date is the sum of numerators over the sum of denominators."""
 NOT_IN_HEADCOUNT = frozenset({"left", "not_yet_hired"})
 """Reasons of people who are nobody's head; the others add up to headcount less the eligible."""
+OTHER_GROUP = Decimal("1.5")
+"""A lasting change of the number counted by this factor makes a series hard to compare."""
 ADDITIVE_SUMS = frozenset({"mandatory_short_notice", "idle_seat_cost"})
 """Amounts of a period that add up over the year. Stocks and medians do not."""
 
@@ -330,14 +332,50 @@ class _Builder:
                 "no_data": "No data",
             }[now.state]
             return wording.unmarked(text)
+        record, grain = self.target_record(reading), reading.period.grain
         if reading.signal is None:
-            return wording.mark("too_few_points", "too_few_points")
+            return wording.mark("too_few_points", "too_few_points", record=record, grain=grain)
         rules = [rule for rule in str(reading.signal["rules"] or "").split(",") if rule.strip()]
         return wording.mark(
             reading.signal["variation"],
             reading.signal["assurance"],
             [rule.strip() for rule in rules],
+            record=record,
+            grain=grain,
         )
+
+    def target_record(self, reading: _Reading) -> tuple[bool, ...]:
+        """Whether each of the last shown figures met the target of its own period."""
+        met = []
+        for back in range(wording.POINTS_FOR_LIMITS - 1, -1, -1):
+            row = self.at(reading, reading.period.shift(-back))
+            if row is not None and not self.small(row):
+                direction = reading.catalogue["direction"]
+                met.append(wording.meets_target(row["value"], row["target"], direction))
+        if not met or met[-1] is None:
+            return ()
+        return tuple(each for each in met if each is not None)
+
+    def caution(self, reading: _Reading) -> str | None:
+        """A warning where the group that is counted became another one within the series.
+
+        That is so when every month from one on counts far more (or far fewer) than any before it:
+        a rate or a median then moves because of who is in it. Only the ratio is told, no count.
+        """
+        rows = [self.at(reading, reading.period.shift(-back)) for back in range(SERIES)]
+        known = [r for r in reversed(rows) if r is not None and r["denominator"]]
+        if reading.catalogue["unit"] == "index_change" or any(self.small(row) for row in known):
+            return None
+        counts = [row["denominator"] for row in known]
+        for at in range(1, len(counts)):
+            before, after = counts[:at], counts[at:]
+            grew = min(after) >= OTHER_GROUP * max(before)
+            if not grew and min(before) < OTHER_GROUP * max(after):
+                continue
+            ratio = wording.number(counts[at] / counts[at - 1], 1)
+            when = Period.containing(reading.period.grain, known[at]["period_start"]).label
+            return f"{ratio} times as many cases since {when}: compare with care."
+        return None
 
     def kpi(self, catalogue: Row) -> Kpi:
         """Everything a page says of one KPI of the whole organisation."""
@@ -377,13 +415,16 @@ class _Builder:
                 points=int(signal["points"])
                 if signal
                 else sum(p.value is not None for p in series),
-                charted=charted[-1].value if charted else None,
+                charted=[point.value for point in charted],
                 limits=limits,
                 direction=catalogue["direction"],
                 unit=unit,
                 precision=precision,
                 currency=self.currency,
+                grain=reading.period.grain,
+                rules=mark.rules,
             ),
+            caution=self.caution(reading) if now.state == "value" else None,
             beside=tuple(self.beside(catalogue)),
             same_period_last_year=self.figure(catalogue, last_year),
             year_to_date=self.year_to_date(reading),
@@ -402,6 +443,7 @@ class _Builder:
                     kpi_id=str(other["kpi_id"]),
                     name=str(other["name"]),
                     figure=self.figure(other, self.reading(other).value),
+                    definition=str(other["definition"] or ""),
                 )
 
     # ------------------------------------------------------------------ the rest of the page
@@ -480,7 +522,7 @@ class _Builder:
             if row is None or row["value"] is None:
                 # never why not: 'on leave throughout' would tell of a person
                 reason = str((row or {}).get("no_data_reason") or "")
-                named = reason if reason.endswith("named") else "nothing was recorded"
+                named = reason if reason.endswith("named") else None
                 figure = wording.no_data(named, wording.NO_RECORD)
             elif row["numerator"] is not None and row["denominator"]:
                 figure = wording.n_of_total(row["numerator"], row["denominator"])
@@ -491,6 +533,7 @@ class _Builder:
                     kpi_id=str(catalogue["kpi_id"]),
                     name=str(catalogue["name"]),
                     figure=figure,
+                    target=self.target(catalogue, row) if row and row["target"] else None,
                     series=self.leadership_series(reading),
                 )
             )
@@ -533,7 +576,7 @@ class _Builder:
         shown = sorted(set(counts) - hidden, key=lambda r: (-counts[r], r))
         return tuple(
             Exclusion(
-                reason=reason.replace("_", " "),
+                reason=wording.left_out(reason),
                 people=wording.suppressed()
                 if reason in hidden
                 else wording.plain_figure(Decimal(counts[reason])),
@@ -595,6 +638,7 @@ class _Builder:
             rights=tuple(self.marts.decision_rights),
             governance=self.governance,
             settings=self.settings,
+            annotations=self.annotations(),
         )
         decisions = ask(evidence)
         signals = [k for k in [*kpis, *below] if k.mark.variation in ("concerning", "improving")]
@@ -622,12 +666,27 @@ class _Builder:
             exclusions=self.exclusions(),
             contractors=self.contractors(headline),
             feeds=self.basis.feeds,
-            annotations=self.annotations(),
+            annotations=evidence.annotations,
             privacy_threshold=self.threshold,
             currency=self.currency,
             charter_hash=self.basis.charter_hash,
             code_version=self.basis.code_version,
         )
+
+
+def movement(kpi: Kpi) -> str:
+    """A KPI's signal in a few words, for a sentence that names it among others."""
+    return wording.movement(
+        kpi.name,
+        kpi.now,
+        kpi.period_label,
+        [point.value for point in kpi.charted],
+        kpi.limits,
+        variation=kpi.mark.variation,
+        direction=kpi.direction,
+        grain=Period.parse(kpi.series[-1].period_id).grain if kpi.series else Grain.MONTH,
+        rules=kpi.mark.rules,
+    )
 
 
 def _sentence(signals: list[Kpi], headline: tuple[Kpi, ...], asked: int, first: str) -> str:
@@ -638,18 +697,22 @@ def _sentence(signals: list[Kpi], headline: tuple[Kpi, ...], asked: int, first: 
     judged = any(kpi.mark.variation == "ordinary" for kpi in headline)
     if signals:
         lead = min(signals, key=lambda k: k.mark.variation != "concerning")
-        charted = lead.charted[-1].value if lead.charted else None
-        changed = wording.movement(lead.name, lead.now, lead.period_label, charted, lead.limits)
-        if len(signals) > 1:
-            more = len(signals) - 1
-            changed += (
-                f", and {wording.counted(more, 'more KPI', 'more KPIs')} "
-                f"{'signals' if more == 1 else 'signal'} a change"
-            )
+        changed = movement(lead)
+        others = []
+        for noun, variation in (("concern about", "concerning"), ("improvement in", "improving")):
+            names = [
+                wording.lower_first(kpi.name)
+                for kpi in signals
+                if kpi is not lead and kpi.mark.variation == variation
+            ]
+            if names:
+                others.append(f"{noun} {wording.listed(names)}")
+        if others:
+            changed += f", alongside {wording.listed(others)}"
     elif judged:
-        changed = "No KPI signals a change"
+        changed = "No measure shows a clear change"
     else:
-        changed = "No KPI has enough points for limits yet, so none can signal a change"
+        changed = "It is too early to judge any measure: none has enough points yet"
     if asked == 0 and not signals and judged:
         return f"{changed}; nothing needs deciding, so the sitting can be skipped."
     if asked == 0:

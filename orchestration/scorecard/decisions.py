@@ -3,15 +3,19 @@
 At most three decisions, in this order (each needs a row of ``decision_rights`` that says who
 decides and in how many days; without one nobody could, and nothing is asked):
 
-1. a campaign for the largest unit whose voluntary active learners signal concern (the whole
+1. protected working time for the first KPI of learning on the job (``PRACTICE``) that signals
+   concern, in the topmost units that do;
+2. a campaign for the largest unit whose voluntary active learners signal concern (the whole
    organisation only when no unit below it does);
-2. a campaign for the first headline KPI that consistently misses its target;
-3. idle seats, when more than a fifth of the seats paid for are idle: the amount is their cost;
-4. a tighter target for the first headline KPI that consistently meets it, at a quarter's end.
+3. a campaign for the first headline KPI that consistently misses its target, misses it now, and
+   does not improve;
+4. idle seats, when more than a fifth of the seats paid for are idle: the amount is their cost;
+5. a tighter target for the first headline KPI that consistently meets it, at a quarter's end.
 
-A figure that is suppressed, or that stands on a feed whose data are stale, asks for nothing.
+One KPI asks once. A figure that is suppressed, or that stands on a feed whose data are stale, asks
+for nothing.
 
-The top risk is the first that holds: a concerning headline KPI, a consistently missed target,
+The top risk is the first that holds: a concerning headline KPI, a target missed now and always,
 lapses that would take certification under its target (or a tenth of it, without a target) within
 60 days, a feed that is behind.
 """
@@ -27,14 +31,19 @@ from orchestration.scorecard import wording
 from orchestration.scorecard.basis import PeriodBasis
 from orchestration.scorecard.governance import Governance
 from orchestration.scorecard.marts import Row
-from orchestration.scorecard.model import Decision, Kpi, UnitRow
+from orchestration.scorecard.model import Annotation, Decision, Kpi, UnitRow
 from orchestration.settings import Settings
 
 MOST_DECISIONS = 3
+MOST_NAMED = 4
+"""Units or initiatives that one sentence names."""
 IDLE_SHARE = Decimal(20)
 """Per cent of purchased seats that may be idle before a decision is asked for."""
 LAPSING_SHARE = Decimal(10)
 """Per cent of valid certificates that may lapse in 60 days before it is a risk by itself."""
+
+PRACTICE = ("on_time_completion_rate", "certification_rate", "time_to_competency")
+"""KPIs that working time for learning can bring back, the most pressing first."""
 
 KPI_FEEDS = {
     "performance_improvement": ("business_outcomes",),
@@ -60,6 +69,7 @@ class Evidence:
     rights: tuple[Row, ...]
     governance: Governance
     settings: Settings
+    annotations: tuple[Annotation, ...] = ()
 
     def sound(self, kpi: Kpi) -> bool:
         """Whether a decision may stand on the KPI: it is shown and none of its feeds is behind."""
@@ -98,10 +108,14 @@ def ask(evidence: Evidence) -> tuple[Decision, ...]:
     """The decisions asked of this review; none in a weekly digest."""
     if evidence.period.grain is Grain.WEEK:
         return ()
+    pressing = _pressing(evidence)
     campaign = _concern_campaign(evidence)
+    answered = {kpi.kpi_id for kpi in (pressing,) if kpi is not None}
+    answered |= {"active_learner_rate"} if campaign is not None else set()
     asked = [
+        _protected_time(evidence, pressing) if pressing is not None else None,
         campaign,
-        _missed_target_campaign(evidence, campaign),
+        _missed_target_campaign(evidence, answered),
         _idle_seats(evidence),
         _tighter_target(evidence),
     ]
@@ -173,6 +187,72 @@ def _whole_days(days: object) -> int | None:
         return None
 
 
+def _topmost(units: tuple[UnitRow, ...], kpi_id: str) -> list[UnitRow]:
+    """The concerned units below the whole, without those beneath a concerned one."""
+    found: list[UnitRow] = []
+    inside: int | None = None  # depth of the concerned unit whose subtree is being passed
+    for unit in units:  # in tree order
+        if inside is not None and unit.depth > inside:
+            continue
+        concerned = unit.depth > 0 and unit.signals.get(kpi_id) == "concerning"
+        inside = unit.depth if concerned else None
+        if concerned:
+            found.append(unit)
+    return found
+
+
+def _where(units: list[UnitRow], kpi_id: str) -> str:
+    return wording.listed([f"{unit.name} ({unit.figures[kpi_id].text})" for unit in units])
+
+
+def _pressing(evidence: Evidence) -> Kpi | None:
+    if evidence.right("protect_learning_time") is None:
+        return None
+    concerning = {
+        kpi.kpi_id: kpi
+        for kpi in evidence.kpis
+        if kpi.mark.variation == "concerning" and evidence.sound(kpi)
+    }
+    return next((concerning[kpi_id] for kpi_id in PRACTICE if kpi_id in concerning), None)
+
+
+def _protected_time(evidence: Evidence, kpi: Kpi) -> Decision | None:
+    right = evidence.right("protect_learning_time")
+    if right is None:
+        return None
+    units = _topmost(evidence.units, kpi.kpi_id)[:MOST_NAMED]
+    name = wording.lower_first(kpi.name)
+    where = wording.listed([unit.name for unit in units]) or "the whole organisation"
+    competing = [
+        f"{note.title} (until {wording.day(note.ends_on)})" if note.ends_on else note.title
+        for note in evidence.annotations
+        if note.kind == "competing work"
+        and (note.ends_on is None or note.ends_on > evidence.period.end)
+    ][:MOST_NAMED]
+    why = [kpi.finding]
+    if units:
+        why.append(f"Outside their own usual range: {_where(units, kpi.kpi_id)}.")
+    if kpi.beside and kpi.beside[0].figure.state == "value":
+        why.append(f"{kpi.beside[0].name}: {kpi.beside[0].figure.text}.")
+    if competing:
+        why.append(f"At the same time: {wording.listed(competing)}.")
+    return _decision(
+        evidence,
+        right,
+        f"protected-time/{kpi.kpi_id}",
+        evidence.whole.org_unit_id,
+        what=f"Protect working time in {where}, to restore {name}",
+        why=" ".join(why),
+        options=(
+            "Protect hours in the weekly plan until the figure is back in its usual range",
+            "Move competing work or the next launch to make room",
+            "Change nothing and look again next month",
+        ),
+        amount="working time only",
+        if_not_taken="The figure is left to recover by itself.",
+    )
+
+
 def _campaign(
     evidence: Evidence, rule: str, unit: UnitRow, kpi: Kpi, why: str, consequence: str
 ) -> Decision | None:
@@ -180,23 +260,24 @@ def _campaign(
     if right is None:
         return None
     limit = right["amount_to"]
-    up_to = ""
+    up_to = None
     if limit is not None:
         text = wording.amount(limit, "currency", 0, evidence.settings.organisation.currency)
-        up_to = f", up to {text}"
+        up_to = f"up to {text}"
     where = "the whole organisation" if unit is evidence.whole else unit.name
     return _decision(
         evidence,
         right,
         rule,
         unit.org_unit_id,
-        what=f"Fund a campaign for {wording.lower_first(kpi.name)} in {where}{up_to}",
+        what=f"Fund a campaign for {wording.lower_first(kpi.name)} in {where}",
         why=why,
         options=(
-            f"Fund the campaign{up_to}",
+            f"Fund the campaign, {up_to}" if up_to else "Fund the campaign",
             "Ask the unit's leaders for a plan without funding",
             "Wait for the next review",
         ),
+        amount=up_to,
         if_not_taken=consequence,
     )
 
@@ -232,20 +313,29 @@ def _concern_campaign(evidence: Evidence) -> Decision | None:
     )
 
 
-def _missed(evidence: Evidence) -> Kpi | None:
+def _missed(evidence: Evidence, answered: set[str]) -> Kpi | None:
     return next(
         (
             kpi
             for kpi in evidence.kpis
-            if kpi.mark.assurance == "consistently_missed" and evidence.sound(kpi)
+            if _misses(kpi)
+            and kpi.mark.variation != "improving"
+            and kpi.kpi_id not in answered
+            and evidence.sound(kpi)
         ),
         None,
     )
 
 
-def _missed_target_campaign(evidence: Evidence, campaign: Decision | None) -> Decision | None:
-    kpi = _missed(evidence)
-    if kpi is None or (campaign is not None and kpi.kpi_id == "active_learner_rate"):
+def _misses(kpi: Kpi) -> bool:
+    """Limits that cannot reach the target say little once the figure itself has reached it."""
+    met = wording.meets_target(kpi.now.value, kpi.target.value, kpi.direction)
+    return kpi.mark.assurance == "consistently_missed" and not met
+
+
+def _missed_target_campaign(evidence: Evidence, answered: set[str]) -> Decision | None:
+    kpi = _missed(evidence, answered)
+    if kpi is None:
         return None
     return _campaign(
         evidence,
@@ -276,13 +366,15 @@ def _idle_seats(evidence: Evidence) -> Decision | None:
         "idle-seats",
         evidence.whole.org_unit_id,
         what="Give back or reassign idle seats",
-        why=f"{share} of the purchased seats were idle in {use.period_label}, at {cost.text}.",
+        why=f"{share} of the seats paid for were used by no employee counted here in "
+        f"{use.period_label}; they cost {cost.text}. Contractors and people on leave may hold some "
+        "of them.",
         options=(
             "Give the idle seats back at renewal",
             "Reassign them to units that wait for access",
             "Keep them, with a stated reason",
         ),
-        amount=cost.text,
+        amount=f"{cost.text} a quarter",
         if_not_taken=f"The idle seats go on costing about {cost.text} a quarter.",
     )
 
@@ -321,9 +413,14 @@ def top_risk(evidence: Evidence) -> str | None:
     """The first risk that holds, in one sentence; None when none does."""
     for kpi in evidence.kpis:
         if kpi.mark.variation == "concerning":
-            return kpi.finding
+            units = _topmost(evidence.units, kpi.kpi_id)[:MOST_NAMED]
+            return (
+                f"{kpi.finding} Outside their own usual range: {_where(units, kpi.kpi_id)}."
+                if units
+                else kpi.finding
+            )
     for kpi in evidence.kpis:
-        if kpi.mark.assurance == "consistently_missed" and kpi.now.state == "value":
+        if _misses(kpi) and kpi.now.state == "value":
             return (
                 f"{kpi.name} misses its target consistently: {kpi.now.text} in "
                 f"{kpi.period_label} against {kpi.target.text}."

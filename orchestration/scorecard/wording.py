@@ -338,9 +338,7 @@ def finding(
     usual, outside = _usual(limits, last, unit, precision, currency)
     if variation == "ordinary":
         if limits.basis == "net_gain":
-            return (
-                f"{name} changed no more than usual: {now.text} ({usual} in one {grain.value})."
-            )
+            return f"{name} changed no more than usual: {now.text} ({usual} in one {grain.value})."
         if limits.basis == "same_month_last_year":
             return (
                 f"{name} stayed within the usual range against the year before: {now.text} "

@@ -32,7 +32,7 @@ def test_a_quiet_month(full_case: Case) -> None:
     assert [k.kpi_id for k in card.below] == ["adoption_velocity", "seat_use"]
     assert card.below[1].beside[0].figure.text == "GBP 2,400"
     assert card.sentence == (
-        "No KPI signals a change; nothing needs deciding, so the sitting can be skipped."
+        "No measure shows a clear change; nothing needs deciding, so the sitting can be skipped."
     )
     assert card.nothing_to_decide
     assert card.top_risk is None
@@ -49,7 +49,7 @@ def test_a_quiet_month(full_case: Case) -> None:
         "Grace Hopper",
         "Grace Hopper",
         "Alan Turing",
-        "program lead",  # not a leader's role: no name
+        "programme lead",  # not a leader's role: no name
     ]
 
 
@@ -130,8 +130,8 @@ def test_limits_and_year_do_not_give_a_hidden_past_month_away(full_case: Case) -
     assert kpi.limits is None
     assert kpi.year_to_date.state == "suppressed"
     assert kpi.finding == (
-        "Mandatory learning on time: a signal (concerning) at 87.0 % in October 2026; its limits "
-        "are not shown."
+        "Mandatory learning on time: a clear change (concerning) at 87.0 % in October 2026; the "
+        "usual range is not shown."
     )
     # limits that were drawn anew after that month stand without it
     full_case.signal("on_time_completion_rate", "concerning", charted=87, mean=88, lower=88,
@@ -329,17 +329,18 @@ def test_too_few_points(case: Case) -> None:
     case.signal("active_learner_rate", "too_few_points", "too_few_points", points=7)
     kpi = case.kpi("active_learner_rate")
     assert kpi.limits is None
-    assert kpi.mark.text == "Too few points"
+    assert kpi.mark.text == "Too early to judge"
     assert kpi.finding == (
-        "Voluntary active learners: 53.2 % in October 2026; 7 of 12 points, no limits yet."
+        "Voluntary active learners: 53.2 % in October 2026; too early to judge, with 7 "
+        "of the 12 points needed."
     )
     card = case.build()
     assert card.sentence == (
-        "No KPI has enough points for limits yet, so none can signal a change; no decision is "
-        "asked for."
+        "It is too early to judge any measure: none has enough points yet; no decision is asked "
+        "for."
     )
     case.signals = {}
-    assert "1 of 12 points" in case.kpi("active_learner_rate").finding
+    assert "1 of the 12 points" in case.kpi("active_learner_rate").finding
 
 
 def test_year_to_date_is_a_sum_over_a_sum_from_january(case: Case) -> None:
@@ -450,11 +451,11 @@ def test_one_signal_is_named(full_case: Case) -> None:
                      upper=58, rules="outside_limits")  # fmt: skip
     card = full_case.build()
     assert card.sentence == (
-        "Voluntary active learners rose above the limits (63.2 % in October 2026); no decision is "
-        "asked for."
+        "Voluntary active learners rose above the usual range (63.2 % in October 2026); no "
+        "decision is asked for."
     )
     assert card.kpis[4].finding == (
-        "Voluntary active learners rose above the limits: 63.2 % in October 2026 against a usual "
+        "Voluntary active learners rose above the usual range: 63.2 % in October 2026, usually "
         "48.0 to 58.0 %."
     )
     assert not card.nothing_to_decide
@@ -468,9 +469,9 @@ def test_what_concerns_comes_first_and_the_rest_is_counted(full_case: Case) -> N
     )
     card = full_case.build()
     assert card.sentence == (
-        "Voluntary active learners fell below the limits (53.2 % in October 2026), and one more "
-        "KPI signals a change; one decision is asked for: fund a campaign for voluntary active "
-        "learners in the whole organisation, up to GBP 25,000."
+        "Voluntary active learners stayed below the usual range for 13 months or more (53.2 % in "
+        "October 2026), alongside improvement in days to competency; one decision is asked for: "
+        "fund a campaign for voluntary active learners in the whole organisation."
     )
     assert card.top_risk == card.kpis[4].finding
 
@@ -489,6 +490,23 @@ def test_no_sentence_claims_a_change_without_a_signal(full_case: Case) -> None:
         assert {k.mark.tone for k in card.kpis} == {"neutral"}
 
 
+def test_a_series_whose_group_changed_for_good_is_cautioned(full_case: Case) -> None:
+    """A wave that passes is none; a group that stays another one is."""
+    assert full_case.kpi("time_to_competency").caution is None
+    for back, cases in ((0, 194), (1, 183), (2, 181), (3, 70), (4, 81)):
+        full_case.value("time_to_competency", 41, period=OCTOBER.shift(-back), numerator=60,
+                        denominator=cases, target=45)  # fmt: skip
+    assert full_case.kpi("time_to_competency").caution == (
+        "2.6 times as many cases since August 2026: compare with care."
+    )
+    full_case.value("time_to_competency", 41, period=OCTOBER.shift(-4), numerator=3,
+                    denominator=4, people=4)  # fmt: skip
+    assert full_case.kpi("time_to_competency").caution is None  # would tell of a small group
+    full_case.value("on_time_completion_rate", "87.0", period=OCTOBER.shift(-3), numerator=3480,
+                    denominator=4000)  # fmt: skip
+    assert full_case.kpi("on_time_completion_rate").caution is None
+
+
 # ---------------------------------------------------------------- the rest of the page
 
 
@@ -502,7 +520,7 @@ def test_leadership_says_no_record_never_absence(case: Case) -> None:
     assert items["commitments_closed_on_time"].text == "no record"
     case.value("sponsor_visible_weeks", None, denominator=0, people=1,
                reason="on leave throughout")  # fmt: skip
-    assert case.build().leadership[0].figure.reason == "nothing was recorded"
+    assert case.build().leadership[0].figure.reason is None
     case.value("sponsor_visible_weeks", None, people=1, reason="no sponsor named")
     assert case.build().leadership[0].figure.reason == "no sponsor named"
     case.values = {}
@@ -527,15 +545,15 @@ def test_exclusions_hide_small_reasons_and_a_complement(case: Case) -> None:
     few = "too few people to show"
     # on leave and joiners are what headcount holds beyond the eligible: their sum is known
     assert left_out(case, on_leave=3, not_yet_31_days=30, left=9) == {
-        "left": "9",
-        "not yet 31 days": few,
-        "on leave": few,
+        "left before the period ended": "9",
+        "joined less than 31 days ago": few,
+        "on leave for most of the period": few,
     }
     assert left_out(case, on_leave=30, not_yet_31_days=8, left=2, not_yet_hired=6) == {
-        "on leave": "30",
-        "not yet 31 days": "8",
+        "on leave for most of the period": "30",
+        "joined less than 31 days ago": "8",
         "not yet hired": "6",
-        "left": few,
+        "left before the period ended": few,
     }
     assert left_out(case) == {}
 
@@ -601,5 +619,5 @@ def test_hostile_names_pass_through_as_data(full_case: Case) -> None:
     card = full_case.build()
     assert {u.name for u in card.units} == {"Acme", *names}
     assert {a.title for a in card.annotations} == set(names)
-    assert card.kpis[4].finding.startswith("{{7*7}} %s {0} fell below the limits: 53.2 %")
+    assert card.kpis[4].finding.startswith("{{7*7}} %s {0} stayed below the usual range")
     assert inconsistencies(card, full_case.marts) == []

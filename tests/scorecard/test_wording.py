@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
-from orchestration.periods import Period
+from orchestration.periods import Grain, Period
 from orchestration.scorecard import wording
 from orchestration.scorecard.model import Assurance, Limits, Variation
 
@@ -111,19 +111,24 @@ def test_lists_and_counts() -> None:
 
 # ---------------------------------------------------------------- marks
 
-MARKS = {
-    ("improving", "consistently_met"): "Improving, target met",
-    ("improving", "consistently_missed"): "Improving, target missed",
-    ("improving", "hit_and_miss"): "Improving, target hit and miss",
-    ("improving", "no_target"): "Improving",
-    ("concerning", "consistently_met"): "Concerning, target met",
-    ("concerning", "consistently_missed"): "Concerning, target missed",
-    ("concerning", "hit_and_miss"): "Concerning, target hit and miss",
-    ("concerning", "no_target"): "Concerning",
-    ("ordinary", "consistently_met"): "Ordinary variation, target met",
-    ("ordinary", "consistently_missed"): "Ordinary variation, target missed",
-    ("ordinary", "hit_and_miss"): "Ordinary variation, target hit and miss",
-    ("ordinary", "no_target"): "Ordinary variation",
+VARIATIONS = {
+    "improving": "Improving",
+    "concerning": "Concerning",
+    "ordinary": "No clear change",
+}
+EVERY = [True] * 12
+NEVER = [False] * 12
+NINE = [False] * 3 + [True] * 9
+TARGETS = {
+    ("consistently_met", "every"): "target reliably met",
+    ("consistently_met", "never"): "target met in 0 of the last 12 months",
+    ("consistently_met", "nine"): "target met in 9 of the last 12 months",
+    ("consistently_missed", "every"): "target met in 12 of the last 12 months",
+    ("consistently_missed", "never"): "target consistently missed",
+    ("consistently_missed", "nine"): "target met in 9 of the last 12 months",
+    ("hit_and_miss", "every"): "target met in 12 of the last 12 months",
+    ("hit_and_miss", "never"): "target met in 0 of the last 12 months",
+    ("hit_and_miss", "nine"): "target met in 9 of the last 12 months",
 }
 
 
@@ -131,29 +136,61 @@ MARKS = {
     ("variation", "assurance"), list(product(get_args(Variation), get_args(Assurance)))
 )
 def test_every_combination_of_marks(variation: Variation, assurance: Assurance) -> None:
-    mark = wording.mark(variation, assurance, ["outside_limits"])
-    if variation == "too_few_points":
-        expected = "Too few points"
-    elif variation == "no_data":
-        expected = "No comparison yet"
-    else:
-        plain = (variation, "no_target")
-        expected = MARKS.get((variation, assurance), MARKS[plain])
-    assert mark.text == expected
-    assert mark.tone == {"improving": "good", "concerning": "bad"}.get(variation, "neutral")
-    assert mark.rules == ("outside_limits",)
+    for name, record in (("every", EVERY), ("never", NEVER), ("nine", NINE), ("none", [])):
+        mark = wording.mark(variation, assurance, ["outside_limits"], record=record)
+        target = TARGETS.get((assurance, name))
+        if variation == "too_few_points":
+            met = {"every": "; target met this month", "never": "; target missed this month"}
+            met["nine"] = met["every"]
+            expected = "Too early to judge" + met.get(name, "")
+        elif variation == "no_data":
+            expected = "No comparison yet"
+        elif target is None:
+            expected = VARIATIONS[variation]
+            if name != "none":  # a target without an assurance of its own: the record is said
+                expected = mark.text
+                assert mark.text.startswith(f"{VARIATIONS[variation]}; target met in ")
+        else:
+            expected = f"{VARIATIONS[variation]}; {target}"
+        assert mark.text == expected
+        assert mark.tone == {"improving": "good", "concerning": "bad"}.get(variation, "neutral")
+        assert mark.rules == ("outside_limits",)
+
+
+def test_a_record_with_gaps_does_not_pretend_to_be_a_year() -> None:
+    mark = wording.mark("ordinary", "hit_and_miss", record=[True, False, True], grain=Grain.QUARTER)
+    assert mark.text == "No clear change; target met in 2 of 3 quarters"
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "direction", "met"),
+    [
+        ("90", "90", "up", True),
+        ("89.9", "90", "up", False),
+        ("60", "60", "down", True),
+        ("61", "60", "down", False),
+        ("61", "60", "none", None),
+        (None, "60", "up", None),
+        ("61", None, "up", None),
+    ],
+)
+def test_a_target_is_met_at_its_value(
+    value: str | None, target: str | None, direction: Any, met: bool | None
+) -> None:
+    given = [None if v is None else D(v) for v in (value, target)]
+    assert wording.meets_target(given[0], given[1], direction) is met
 
 
 # ---------------------------------------------------------------- findings
 
 
-def found(variation: Variation, charted: Any = None, **over: Any) -> str:
+def found(variation: Variation, charted: Any = None, *, before: Any = (), **over: Any) -> str:
     limits = Limits(basis=over.pop("basis", "level"), mean=D(53), lower=D(48), upper=D(58))
     if "limits" in over:
         limits = over.pop("limits")
     facts: dict[str, Any] = {
         "points": 20,
-        "charted": None if charted is None else D(str(charted)),
+        "charted": [None if v is None else D(str(v)) for v in (*before, charted)],
         "limits": limits,
         "direction": "up",
         "unit": "percent",
@@ -168,23 +205,48 @@ def found(variation: Variation, charted: Any = None, **over: Any) -> str:
 
 def test_a_point_beyond_the_limits_is_said_with_its_usual_range() -> None:
     assert found("improving", "63.2") == (
-        "Active learners rose above the limits: 63.2 % in October 2026 against a usual "
+        "Active learners rose above the usual range: 63.2 % in October 2026, usually "
         "48.0 to 58.0 %."
     )
     assert found("concerning", "31") == (
-        "Active learners fell below the limits: 31.0 % in October 2026 against a usual "
+        "Active learners fell below the usual range: 31.0 % in October 2026, usually "
         "48.0 to 58.0 %."
     )
     # where less is better, a rise is what concerns
     assert found("concerning", "63.2", direction="down").startswith(
-        "Active learners rose above the limits"
+        "Active learners rose above the usual range"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ([50], "fell below the usual range:"),
+        ([31, None], "fell below the usual range:"),
+        ([60], "fell below the usual range:"),
+        ([50, 40], "stayed below the usual range for a second month:"),
+        ([40] * 8, "stayed below the usual range for a ninth month:"),
+        ([40] * 11, "stayed below the usual range for a twelfth month:"),
+        ([40] * 12, "stayed below the usual range for 13 months or more:"),
+    ],
+)
+def test_how_long_a_point_has_been_beyond_is_said(before: list[Any], said: str) -> None:
+    assert said in found("concerning", 41, before=before)
+
+
+def test_a_long_run_on_one_side_is_named() -> None:
+    assert found("improving", "55.5", rules=["shift"]).startswith(
+        "Active learners stayed in the upper part of the usual range for longer than chance would "
+        "give: 55.5 %"
+    )
+    # the run ended, another rule still fires: no claim about where the point lies
+    assert "moved up within" in found("improving", "50", rules=["shift"])
 
 
 def test_a_run_within_the_limits_claims_no_breach() -> None:
     assert found("improving", "55.5", level="55.5") == (
-        "Active learners moved up within the limits, in a run that chance would seldom give: "
-        "55.5 % in October 2026, usual range 48.0 to 58.0 %."
+        "Active learners moved up within the usual range, in a run that chance would seldom give: "
+        "55.5 % in October 2026, usually 48.0 to 58.0 %."
     )
     assert "moved down within" in found("concerning", "50", level=50)
     assert "moved down within" in found("improving", "50", level=50, direction="down")
@@ -201,7 +263,8 @@ def test_too_few_points_say_how_many() -> None:
         "Active learners: 54.0 % in October 2026; no comparison yet."
     )
     assert found("too_few_points", None, points=7, level=54, limits=None) == (
-        "Active learners: 54.0 % in October 2026; 7 of 12 points, no limits yet."
+        "Active learners: 54.0 % in October 2026; too early to judge, with 7 of the 12 points "
+        "needed."
     )
 
 
@@ -221,19 +284,19 @@ def test_figures_not_shown_say_only_why() -> None:
 def test_a_stock_is_judged_by_its_gain() -> None:
     limits = Limits(basis="net_gain", mean=D("0.4"), lower=D("-0.6"), upper=D("1.4"))
     assert found("concerning", "-2.1", level="80.0", limits=limits) == (
-        "Active learners gained less than the limits: -2.1 points on the period before, to 80.0 %, "
-        "in October 2026 against a usual -0.6 to +1.4 points."
+        "Active learners gained less than usual: -2.1 points on the month before, to 80.0 %, "
+        "in October 2026, usually -0.6 to +1.4 points."
     )
     assert found("ordinary", "0.2", level="84.0", limits=limits) == (
-        "Active learners changed no more than usual: 84.0 % (-0.6 to +1.4 points in one period)."
+        "Active learners changed no more than usual: 84.0 % (-0.6 to +1.4 points in one month)."
     )
 
 
 def test_a_yearly_wave_is_compared_with_the_year_before() -> None:
     limits = Limits(basis="same_month_last_year", mean=D(0), lower=D(-3), upper=D(3))
     assert found("improving", "4.2", level="84.0", limits=limits) == (
-        "Active learners rose above the limits: +4.2 points on the year before, to 84.0 %, in "
-        "October 2026 against a usual -3.0 to +3.0 points."
+        "Active learners rose above the usual range: +4.2 points on the year before, to 84.0 %, in "
+        "October 2026, usually -3.0 to +3.0 points."
     )
     assert "against the year before" in found("ordinary", "1", level="84.0", limits=limits)
 
@@ -261,15 +324,17 @@ def test_the_printed_range_never_contradicts_the_printed_signal(hundredths: int,
 def test_movement_is_named_by_the_limits() -> None:
     limits = Limits(basis="level", mean=D(53), lower=D(48), upper=D(58))
     now = wording.value_figure(D(41), "percent", 1, "")
-    said = [
-        wording.movement("X", now, "May 2026", None if v is None else D(v), limits)
-        for v in (41, 60, 50, None)
-    ]
-    assert said == [
-        "X fell below the limits (41.0 % in May 2026)",
-        "X rose above the limits (41.0 % in May 2026)",
-        "X shows a run within the limits (41.0 % in May 2026)",
-        "X shows a signal (41.0 % in May 2026)",
-    ]
+
+    def said(charted: Any, **over: Any) -> str:
+        shown = {"limits": limits, "variation": "concerning", "direction": "up", **over}
+        return wording.movement("X", now, "May 2026", charted, **shown)
+
+    assert said([D(41)]) == "X fell below the usual range (41.0 % in May 2026)"
+    assert said([D(60)]) == "X rose above the usual range (41.0 % in May 2026)"
+    assert said([D(41), D(41)]) == (
+        "X stayed below the usual range for a second month (41.0 % in May 2026)"
+    )
+    assert said([D(50)]).startswith("X moved down within the usual range, in a run")
+    assert said([None]) == said([]) == "X shows a clear change (41.0 % in May 2026)"
     gain = limits.model_copy(update={"basis": "net_gain"})
-    assert "gained less than the limits" in wording.movement("X", now, "May 2026", D(1), gain)
+    assert said([D(1)], limits=gain).startswith("X gained less than usual (41.0 %")

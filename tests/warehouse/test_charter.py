@@ -91,7 +91,7 @@ def test_default_content_of_the_charter(tmp_path: Path) -> None:
         *(65, 70, 75, 80, 90, 120, 180),
     ]
     rights = {row["decision_id"]: row for row in cells(folder, "decision_rights")}
-    assert len(rights) == 10  # nine of CHARTER.md, funding split at its limit
+    assert len(rights) == 12  # nine of CHARTER.md, funding split at its limit; time and seats
     assert [i for i, row in rights.items() if row["silence"] == "takes_effect"] == [
         "decommission_elective"
     ]
