@@ -16,7 +16,7 @@ _PICTURE_DPI = 192  # 168 pt wide, shown 224 px wide: two pixels for each
 
 
 def subject_line(scorecard: Scorecard) -> str:
-    """'Meridian Foods: learning adoption review, October 2026 - <finding>', on one line.
+    """'Meridian Foods: learning adoption review, October 2026 - <message>', on one line.
 
     A stale note stands before the finding, so that a cut never loses it.
     """
@@ -27,20 +27,25 @@ def subject_line(scorecard: Scorecard) -> str:
     if scorecard.stale_note:
         head += f" ({clean(scorecard.stale_note, 60)})"
     room = max(24, SUBJECT_LIMIT - len(head) - 3)
-    return clean(f"{head} - {headline(_message(scorecard), room)}", SUBJECT_LIMIT)
+    return clean(f"{head} - {clean(_message(scorecard), room)}", SUBJECT_LIMIT)
 
 
 def _message(scorecard: Scorecard) -> str:
     """What the subject says: the first signal, else what is asked, else that nothing is."""
     if skips(scorecard):
-        return "nothing signals, nothing to decide: we propose to skip the sitting"
+        return "no clear change, nothing to decide: we propose to skip the sitting"
+    count = len(scorecard.decisions)
+    asked = f"; {counted(count, 'decision')} asked for" if count else ""
     signals = [k for k in (*scorecard.kpis, *scorecard.below) if has_signal(k)]
     if signals:
-        return min(signals, key=lambda k: k.mark.variation != "concerning").finding
+        lead = min(signals, key=lambda k: k.mark.variation != "concerning")
+        # the finding without its figures, which a subject has no room for
+        changed = headline(lead.finding).split(": ")[0]
+        return f"{changed}{asked}"
     if scorecard.decisions:
-        return f"no signal, {counted(len(scorecard.decisions), 'decision')} asked for"
+        return f"no clear change{asked}"
     if any(k.mark.variation == "ordinary" for k in scorecard.kpis):
-        return "no signal"
+        return "no clear change"
     return "no measure can be judged yet"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.problems import Problem
 from orchestration.review.typesetting import TEMPLATES, Typesetter
 from orchestration.review.view import build_view
-from orchestration.review.words import wrapped
+from orchestration.review.words import sentence_case, wrapped
 from orchestration.scorecard.model import Scorecard
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def _environment() -> Environment:
     )
     environment.globals["tokens"] = tokens()
     environment.filters["wrap"] = wrapped
+    environment.filters["capitalize_first"] = sentence_case
     return environment
 
 

@@ -13,8 +13,12 @@ from orchestration.scorecard.model import BesideFigure, Decision, Figure, Kpi, S
 
 MOST_DECISIONS = 3
 MOST_MOVED_UNITS = 6
-_NUMBER_AND_UNIT = re.compile(r"(?P<number>[+\u2212]?[\d.,]+) (?P<unit>[^\d]{1,12})")
+_NUMBER_AND_UNIT = re.compile(r"(?P<number>[+\u2212]?[\d.,]+) (?P<unit>per 100|[^\d]{1,12})")
 _SIGNALS = ("improving", "concerning")
+_ABOUT = {"index_change": "change on its own baseline"}
+"""What a unit leaves unsaid, beside the measure's name."""
+NOT_ADDITIVE = "not additive"
+"""Why a level or a median has no year to date."""
 _UNIT_WORDS = {
     "percent": "per cent",
     "days": "days",
@@ -62,7 +66,7 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
         "kpis": [_kpi(k, scorecard, cap) for k in scorecard.kpis],
         "detail": [_kpi(k, scorecard, cap) for k in signalling],
         "detail_title": sentence_case(
-            f"{counted(len(signalling), 'measure signals', 'measures signal')} a change"
+            f"{counted(len(signalling), 'measure shows', 'measures show')} a clear change"
         ),
         "quiet": [_kpi(k, scorecard, cap) for k in quiet],
         "quiet_title": _quiet_title(quiet, every),
@@ -71,6 +75,9 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
             {
                 "name": cut(item.name, 90),
                 "figure": figure(item.figure),
+                "target": item.target.text
+                if item.target is not None and item.figure.state == item.target.state == "value"
+                else None,
                 "spark": charts.sparkline(item.series),
                 "alt": f"{clean(item.name, 90)}, {counted(len(item.series), 'point')}, "
                 f"now {item.figure.text}",
@@ -93,13 +100,15 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
         ),
         "more_units": len(scorecard.units) - len(units),
         "exclusions": [
-            {"reason": clean(e.reason, 90), "people": figure(e.people)}
+            {"reason": sentence_case(clean(e.reason, 90)), "people": figure(e.people)}
             for e in scorecard.exclusions
         ],
         "contractors": [_beside(b, 1.0) for b in scorecard.contractors],
+        "feed_notes": any(f.note for f in scorecard.feeds),
+        "not_additive": any(k.year_to_date.reason == NOT_ADDITIVE for k in quiet),
         "feeds": [
             {
-                "feed": clean(f.feed, 40).replace("_", " "),
+                "feed": sentence_case(clean(f.feed, 40).replace("_", " ")),
                 "verdict": f.verdict.replace("_", " "),
                 "tone": "bad" if f.verdict in ("stale", "missing", "refused") else "neutral",
                 "as_of": long_date(f.data_as_of) if f.data_as_of else "\u2013",
@@ -153,28 +162,34 @@ def figure(value: Figure) -> dict[str, Any]:
 
 
 def _beside(beside: BesideFigure, cap: float) -> dict[str, Any]:
-    return {"name": clean(beside.name, int(90 * cap)), "figure": figure(beside.figure)}
+    return {
+        "name": clean(beside.name, int(90 * cap)),
+        "figure": figure(beside.figure),
+        "definition": clean(beside.definition, int(240 * cap)),
+    }
 
 
 def _kpi(kpi: Kpi, scorecard: Scorecard, cap: float) -> dict[str, Any]:
     limits, target = charts.drawable_limits(kpi), charts.target_line(kpi)
-    moved = [u for u in scorecard.units if kpi.kpi_id in u.signals]
+    moved = [u for u in scorecard.units[1:] if kpi.kpi_id in u.signals]
     return {
         "id": kpi.kpi_id,
         "name": clean(kpi.name, int(90 * cap)),
         "period": None
         if kpi.period_label == scorecard.period_label
-        else clean(kpi.period_label, 40),
+        else unbroken(clean(kpi.period_label, 40)),
         "period_label": clean(kpi.period_label, 40),
         "now": figure(kpi.now),
         "target": figure(kpi.target),
         "interval": clean(kpi.interval_text, 90) if kpi.interval_text else None,
         "mark": {
-            "text": clean(kpi.mark.text, int(80 * cap) + 8),
+            "text": clean(kpi.mark.text, int(80 * cap) + 30),
             "tone": kpi.mark.tone,
             "variation": kpi.mark.variation,
         },
-        "owner": clean(kpi.owner, int(60 * cap)),
+        "owner": sentence_case(clean(kpi.owner, int(60 * cap))),
+        "caution": clean(kpi.caution, 160) if kpi.caution else None,
+        "about": _ABOUT.get(kpi.unit),
         "finding": headline(kpi.finding, int(240 * cap)),
         "beside": [_beside(b, cap) for b in kpi.beside],
         "spark": charts.sparkline(charts.plotted(kpi), limits, target),
@@ -190,7 +205,9 @@ def _kpi(kpi: Kpi, scorecard: Scorecard, cap: float) -> dict[str, Any]:
         "numerator": figure(kpi.numerator),
         "denominator": figure(kpi.denominator),
         "last_year": figure(kpi.same_period_last_year),
-        "year_to_date": figure(kpi.year_to_date),
+        "year_to_date": _absent()
+        if kpi.year_to_date.reason == NOT_ADDITIVE
+        else figure(kpi.year_to_date),
         "of_target": _of_target(kpi),
         "moved": _moved(kpi, moved[:MOST_MOVED_UNITS]),
         "more_moved": max(0, len(moved) - MOST_MOVED_UNITS),
@@ -203,9 +220,9 @@ def _kpi(kpi: Kpi, scorecard: Scorecard, cap: float) -> dict[str, Any]:
 
 
 def _of_target(kpi: Kpi) -> str | None:
-    """The figure as a per cent of its target; None where there is no target or it is zero."""
+    """The figure as a per cent of its target; None without one, or where less is better."""
     now, target = kpi.now.value, kpi.target.value
-    if now is None or target is None or target == 0 or kpi.direction == "none":
+    if now is None or target is None or target <= 0 or kpi.direction != "up":
         return None
     return unbroken(f"{(100 * now / target).quantize(Decimal(1), ROUND_HALF_UP)} %")
 
@@ -251,8 +268,8 @@ def _quiet_title(quiet: Sequence[Kpi], every: Sequence[Kpi]) -> str:
         which = "No measure" if len(quiet) == len(every) else "None of the others"
         return f"{which} can be judged yet"
     if len(quiet) == len(every):
-        return "No measure signals a change"
-    return sentence_case(f"no signal in the other {counted(len(quiet), 'measure')}")
+        return "No measure shows a clear change"
+    return sentence_case(f"no clear change in the other {counted(len(quiet), 'measure')}")
 
 
 def _leadership_title(scorecard: Scorecard) -> str | None:
@@ -261,9 +278,9 @@ def _leadership_title(scorecard: Scorecard) -> str | None:
         return None
     known = [item for item in scorecard.leadership if item.figure.state == "value"]
     if not known:
-        return "Leadership: no record yet"
+        return "Leadership: nothing recorded yet"
     if known[0].kpi_id == "sponsor_visible_weeks":
-        return f"A visible sponsor action in {known[0].figure.text} weeks"
+        return f"The sponsor acted visibly in {known[0].figure.text} weeks"
     return f"{sentence_case(clean(known[0].name, 90))}: {known[0].figure.text}"
 
 
@@ -286,7 +303,7 @@ def _decision(decision: Decision, number: int, cap: float) -> dict[str, Any]:
 
 def _done(scorecard: Scorecard) -> str:
     if scorecard.decisions_done is None or scorecard.decisions_total is None:
-        return "no record"
+        return "not recorded yet"
     return f"{scorecard.decisions_done} of {scorecard.decisions_total}"
 
 

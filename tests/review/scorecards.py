@@ -119,7 +119,7 @@ KPIS = (
         mark=Mark(
             variation="too_few_points",
             assurance="too_few_points",
-            text="Too few points to judge",
+            text="Too early to judge",
             tone="neutral",
         ),
         owner="Tomasz Wolski",
@@ -144,12 +144,13 @@ KPIS = (
         mark=Mark(
             variation="improving",
             assurance="consistently_missed",
-            text="Improving, target missed",
+            text="Improving; target consistently missed",
             tone="good",
             rules=("beyond_limits", "run_of_8"),
         ),
         owner="Priya Raman",
         finding="Days to competency fell to 48, below the range of the past year",
+        caution="2.6 times as many cases since January 2026: compare with care.",
         interval_text="95 % interval 41 to 55 days",
         beside=(
             BesideFigure(
@@ -176,7 +177,7 @@ KPIS = (
         mark=Mark(
             variation="ordinary",
             assurance="consistently_missed",
-            text="Ordinary variation, target missed",
+            text="No clear change; target consistently missed",
             tone="neutral",
         ),
         owner="Priya Raman",
@@ -204,7 +205,7 @@ KPIS = (
         mark=Mark(
             variation="concerning",
             assurance="consistently_missed",
-            text="Concerning, target missed",
+            text="Concerning; target consistently missed",
             tone="bad",
             rules=("beyond_limits",),
         ),
@@ -235,7 +236,7 @@ KPIS = (
         mark=Mark(
             variation="improving",
             assurance="hit_and_miss",
-            text="Improving, target met",
+            text="Improving; target met in 5 of the last 12 months",
             tone="good",
             rules=("beyond_limits",),
         ),
@@ -263,7 +264,7 @@ BELOW = (
         series=points([17, 18, 15, 19, 18, 17, 20, 18, 16, 19, 18, 19, 18.4]),
         limits=limits(17.8, 12.6, 23.0),
         mark=Mark(
-            variation="ordinary", assurance="no_target", text="Ordinary variation", tone="neutral"
+            variation="ordinary", assurance="no_target", text="No clear change", tone="neutral"
         ),
         same_period_last_year=value("17.0 per 100"),
         year_to_date=value("17.9 per 100"),
@@ -392,6 +393,7 @@ def typical(**changes: Any) -> Scorecard:
                     kpi_id="sponsor_visible_weeks",
                     name="Weeks with a visible sponsor action",
                     figure=value("9 of 13"),
+                    target=value("10 weeks"),
                     series=points([8, 8, 9, 7, 8, 9, 10, 9, 9, 10, 9, 9, 9]),
                 ),
                 LeadershipItem(
@@ -517,7 +519,7 @@ def _calm(k: Kpi) -> Kpi:
     mark = Mark(
         variation="ordinary",
         assurance="consistently_met",
-        text="Ordinary variation, target met",
+        text="No clear change; target reliably met",
         tone="neutral",
     )
     if k.limits is None:

@@ -154,8 +154,10 @@ def test_the_scorecard_says_everything_in_the_charters_order(
     wanted += [card.top_risk or "", "3 of 4"]
     for kpi in card.kpis:
         wanted += [kpi.name, kpi.now.text, kpi.target.text, kpi.mark.text, kpi.owner]
+        wanted += [kpi.caution or ""]
         wanted += [b.figure.text for b in kpi.beside]
     wanted += [text for i in card.leadership for text in (i.name, i.figure.text)]
+    wanted += [i.target.text for i in card.leadership if i.target is not None]
     for decision in card.decisions:
         wanted += [decision.what, decision.owner, decision.amount or "no cost stated"]
     for words in wanted:
@@ -181,7 +183,7 @@ def test_the_pack_has_the_detail(rendered: dict[str, Path]) -> None:
         "Warehouse system go-live",
         "upper limit 95.2 %",
         "391,204",
-        "not yet 31 days in post",
+        "Not yet 31 days in post",
         card.restatements[0],
         "Groups under 5 people",
         "96 %",  # certified in role, of its target
@@ -203,9 +205,15 @@ def test_sections_without_content_leave_no_trace(rendered: dict[str, Path]) -> N
         for heading in ("Leadership", "Toprisk", "asked for"):
             assert squeezed(heading) not in text
     pack = pdf_text(rendered["empty"] / "review-pack.pdf")
-    for heading in ("Measures by unit", "Restated", "People left out", "Contractors", "signal a"):
+    for heading in (
+        "Measures by unit",
+        "Restated",
+        "People left out",
+        "Contractors",
+        "show a clear",
+    ):
         assert heading not in pack
-    assert "no record" in pack
+    assert "not recorded yet" in pack
     plain = (rendered["empty"] / "email.txt").read_text(encoding="utf-8")
     assert "LEADERSHIP" not in plain and "TOP RISK" not in plain
 
@@ -382,10 +390,10 @@ def test_subjects() -> None:
     subject = subject_line(scorecards.typical())
     assert subject == (
         "Meridian Foods: learning adoption review, October 2026 - Mandatory learning on time fell "
-        "to 78.4 %, below its limits, led by Operations"
+        "to 78.4 %, below its limits, led by Operations; two decisions asked for"
     )
     assert subject_line(scorecards.quiet()) == (
-        "Meridian Foods: learning adoption review, October 2026 - nothing signals, nothing to "
+        "Meridian Foods: learning adoption review, October 2026 - no clear change, nothing to "
         "decide: we propose to skip the sitting"
     )
     assert subject_line(scorecards.empty()).endswith("no measure can be judged yet")
