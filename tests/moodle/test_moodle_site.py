@@ -105,9 +105,7 @@ def _rows(site: tuple[Settings, Lake], feed: str, query: str) -> list[tuple[Any,
 
 
 def test_no_row_is_rejected(landed: dict[str, DeliveryManifest]) -> None:
-    assert {
-        feed: manifest.rejected_by_reason for feed, manifest in landed.items()
-    } == dict.fromkeys(landed, {})
+    assert [feed for feed, manifest in landed.items() if manifest.rejected_by_reason] == []
     assert all(m.rows_in == m.rows_accepted > 0 for m in landed.values())
 
 
