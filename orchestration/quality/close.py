@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -188,6 +188,32 @@ def require_allowed(lake: Lake, period: Period) -> PeriodClose:
             ),
         )
     return close
+
+
+def stands_on_now(lake: Lake) -> dict[FeedName, str]:
+    """Of each feed, the hash over every delivery in force now: what a close made now would note."""
+    return {
+        feed: _digest([(row["delivery_id"], row["content_hash"]) for row in in_force(lake, feed)])
+        for feed in CONTRACT
+    }
+
+
+def require_unmoved(close: PeriodClose, period: Period, now: Mapping[FeedName, str]) -> None:
+    """Refuse to make figures on other data than the close judged.
+
+    Args:
+        now: what ``stands_on_now`` gives.
+
+    Raises:
+        Problem: a feed's deliveries in force changed since the close; names the feeds.
+    """
+    moved = [feed for feed, judged in close.feeds.items() if judged.stands_on != now[feed]]
+    if moved:
+        raise Problem(
+            f"{period.label} was closed on other data than is in force now: "
+            f"{', '.join(moved)} changed since.",
+            remedy=f"materialize quality/{period.grain}_close for {period.start} again, then this.",
+        )
 
 
 def covered_until(feed: FeedName, deliveries: Sequence[DeliveryManifest]) -> date | None:

@@ -13,6 +13,7 @@ from dagster import (
     AssetExecutionContext,
     AssetKey,
     AssetsDefinition,
+    AssetSpec,
     BackfillPolicy,
     MaterializeResult,
     MetadataValue,
@@ -31,7 +32,7 @@ from orchestration.feeds.deliveries import initialise
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, day_partitions, period_partitions
 from orchestration.problems import Problem
-from orchestration.quality.close import require_allowed
+from orchestration.quality.close import require_allowed, require_unmoved, stands_on_now
 from orchestration.settings import Settings
 from orchestration.warehouse.build import (
     DAY_TAG,
@@ -112,6 +113,28 @@ def build_assets(settings: Settings) -> list[AssetsDefinition]:
     return models
 
 
+def source_specs() -> list[AssetSpec]:
+    """What models read that no asset makes: shown in the graph, never materialized."""
+    return [
+        AssetSpec(
+            [STAGE, "settings"],
+            description="The organisation's settings that models read, and the periods and days "
+            "that a run builds: written to the lake's `control` folder before each dbt build.",
+            group_name=STAGE,
+            owners=OWNERS,
+            kinds={"parquet"},
+        ),
+        AssetSpec(
+            [STAGE, "history"],
+            description="Figures published before, as the models of later periods read them: the "
+            "lake's `published` folder, of the builds in force.",
+            group_name=STAGE,
+            owners=OWNERS,
+            kinds={"parquet"},
+        ),
+    ]
+
+
 def initialise_lake(settings: Settings) -> Lake:
     """The lake with every empty table that models expect to find."""
     lake = Lake(settings.lake_url, settings.duckdb)
@@ -187,8 +210,7 @@ def _period_assets(
     def period_models(context: AssetExecutionContext) -> Iterator[Any]:
         periods = periods_of_run(context, grain)
         lake = initialise_lake(settings)
-        for period in periods:
-            require_allowed(lake, period)
+        require_standing_closes(lake, periods)
         with warehouse_lock(settings, f"{grain} models, run {context.run_id}"):
             rebuilt = bring_base_up_to_date(settings, lake)
             if rebuilt:
@@ -224,8 +246,7 @@ def _figures_asset(
     def figures(context: AssetExecutionContext) -> MaterializeResult:
         periods = periods_of_run(context, grain)
         lake = initialise_lake(settings)
-        for period in periods:
-            require_allowed(lake, period)
+        require_standing_closes(lake, periods)
         with (
             warehouse_lock(settings, f"publishing {grain} figures, run {context.run_id}"),
             warehouse_connection(settings) as connection,
@@ -280,6 +301,17 @@ def periods_of_run(context: AssetExecutionContext, grain: Grain) -> list[Period]
     return sorted(
         Period.containing(grain, date.fromisoformat(key)) for key in context.partition_keys
     )
+
+
+def require_standing_closes(lake: Lake, periods: Sequence[Period]) -> None:
+    """Refuse unless every period's close allows figures, on the data that is in force now.
+
+    Raises:
+        Problem: a period is not closed, open or held, or data came in since its close.
+    """
+    now = stands_on_now(lake)
+    for period in periods:
+        require_unmoved(require_allowed(lake, period), period, now)
 
 
 def _unchanged(context: AssetExecutionContext) -> Iterator[Output[None]]:

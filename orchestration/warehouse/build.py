@@ -19,11 +19,11 @@ from typing import Any
 
 import duckdb
 
-from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import in_force, manifests
 from orchestration.lake import Lake, quoted
 from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
+from orchestration.quality.close import stands_on_now
 from orchestration.settings import Settings
 from orchestration.warehouse.charter import assemble_charter, charter_hash
 from orchestration.warehouse.control import write_event_days
@@ -256,11 +256,7 @@ def _run_dbt(settings: Settings, tag: str) -> None:
 
 def raw_state_hash(lake: Lake) -> str:
     """One hash over every delivery in force of every feed: what raw data figures stand on."""
-    state = {
-        feed: [(row["delivery_id"], row["content_hash"]) for row in in_force(lake, feed)]
-        for feed in CONTRACT
-    }
-    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(stands_on_now(lake), sort_keys=True).encode()).hexdigest()
 
 
 class BuildRecord:

@@ -477,3 +477,16 @@ def test_an_optional_feed_that_never_came_is_not_late(
 ) -> None:
     settings = make_settings(initiatives={"required": False})
     assert freshness(settings, "initiatives", [], LATER).state == "not_connected"
+
+
+def test_figures_are_refused_on_other_data_than_the_close_judged() -> None:
+    from orchestration.quality.close import FeedVerdict, PeriodClose, require_unmoved
+
+    period = Period.parse("2026-10")
+    judged = {
+        name: FeedVerdict(verdict="complete", stands_on="one") for name in ("people", "activity")
+    }
+    close = PeriodClose.model_construct(feeds=judged)
+    require_unmoved(close, period, {"people": "one", "activity": "one"})
+    with pytest.raises(Problem, match=r"activity changed since.*quality/month_close for 2026-10-01"):
+        require_unmoved(close, period, {"people": "one", "activity": "two"})
