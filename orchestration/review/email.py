@@ -38,7 +38,8 @@ def _message(scorecard: Scorecard) -> str:
     asked = f"; {counted(count, 'decision')} asked for" if count else ""
     signals = [k for k in (*scorecard.kpis, *scorecard.below) if has_signal(k)]
     if signals:
-        lead = min(signals, key=lambda k: k.mark.variation != "concerning")
+        named = [k for k in signals if k.caution is None] or signals
+        lead = min(named, key=lambda k: k.mark.variation != "concerning")
         # the finding without its figures, which a subject has no room for
         changed = headline(lead.finding).split(": ")[0]
         return f"{changed}{asked}"

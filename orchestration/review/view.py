@@ -75,7 +75,7 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
             {
                 "name": cut(item.name, 90),
                 "figure": figure(item.figure),
-                "target": item.target.text
+                "target": unbroken(item.target.text)
                 if item.target is not None and item.figure.state == item.target.state == "value"
                 else None,
                 "spark": charts.sparkline(item.series),
@@ -293,7 +293,7 @@ def _decision(decision: Decision, number: int, cap: float) -> dict[str, Any]:
         "what": cut(decision.what, 200),
         "why": cut(decision.why, 400),
         "options": [cut(option, 240) for option in decision.options[:5]],
-        "amount": cut(decision.amount, 60) if decision.amount else None,
+        "amount": sentence_case(cut(decision.amount, 60)) if decision.amount else None,
         "owner": cut(decision.owner, 60),
         "owner_role": cut(decision.owner_role, 60),
         "due": long_date(decision.due_on),

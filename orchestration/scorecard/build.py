@@ -692,17 +692,20 @@ def movement(kpi: Kpi) -> str:
 def _sentence(signals: list[Kpi], headline: tuple[Kpi, ...], asked: int, first: str) -> str:
     """What changed and what is asked, in one sentence.
 
-    Where no KPI can be judged yet, silence is no news, and no sitting is said to be needless.
+    A KPI whose group became another one is named only where no other signals: its change may be
+    one of who is counted. Where no KPI can be judged yet, silence is no news, and no sitting
+    is said to be needless.
     """
     judged = any(kpi.mark.variation == "ordinary" for kpi in headline)
     if signals:
-        lead = min(signals, key=lambda k: k.mark.variation != "concerning")
+        named = [kpi for kpi in signals if kpi.caution is None] or signals
+        lead = min(named, key=lambda k: k.mark.variation != "concerning")
         changed = movement(lead)
         others = []
         for noun, variation in (("concern about", "concerning"), ("improvement in", "improving")):
             names = [
                 wording.lower_first(kpi.name)
-                for kpi in signals
+                for kpi in named
                 if kpi is not lead and kpi.mark.variation == variation
             ]
             if names:

@@ -499,6 +499,9 @@ def test_a_series_whose_group_changed_for_good_is_cautioned(full_case: Case) -> 
     assert full_case.kpi("time_to_competency").caution == (
         "2.6 times as many cases since August 2026: compare with care."
     )
+    for kpi in ("time_to_competency", "active_learner_rate"):
+        full_case.signal(kpi, "improving", charted=60, mean=50, lower=45, upper=55)
+    assert "days to competency" not in full_case.build().sentence
     full_case.value("time_to_competency", 41, period=OCTOBER.shift(-4), numerator=3,
                     denominator=4, people=4)  # fmt: skip
     assert full_case.kpi("time_to_competency").caution is None  # would tell of a small group
