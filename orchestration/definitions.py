@@ -33,7 +33,7 @@ def build_definitions(settings: Settings) -> Definitions:
     """The code location of one organisation."""
     assets = build_assets(settings)
     return Definitions(
-        assets=assets,
+        assets=[*assets, *warehouse.source_specs()],
         jobs=cadences.build_jobs(settings, assets),
         schedules=cadences.build_schedules(settings),
         sensors=cadences.build_sensors(settings),
