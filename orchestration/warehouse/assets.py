@@ -153,7 +153,7 @@ def _foundation_assets(settings: Settings, manifest: Mapping[str, Any]) -> Asset
     )
     def foundation_models(context: AssetExecutionContext) -> Iterator[Any]:
         initialise_lake(settings)
-        with warehouse_lock(settings, f"foundation models, run {context.run_id}"):
+        with warehouse_lock(settings, f"foundation models, run {context.run.run_id}"):
             if foundation_is_current(settings):
                 yield from _unchanged(context)
                 return
@@ -176,7 +176,7 @@ def _day_assets(settings: Settings, manifest: Mapping[str, Any]) -> AssetsDefini
     def day_models(context: AssetExecutionContext) -> Iterator[Any]:
         """Builds every day that landed data touched and whose facts are not up to date."""
         lake = initialise_lake(settings)
-        with warehouse_lock(settings, f"day facts, run {context.run_id}"):
+        with warehouse_lock(settings, f"day facts, run {context.run.run_id}"):
             if bring_foundation_up_to_date(settings):
                 context.log.info("First rebuilt the foundation, which was out of date.")
             days = pending_event_days(settings, lake)
@@ -211,7 +211,7 @@ def _period_assets(
         periods = periods_of_run(context, grain)
         lake = initialise_lake(settings)
         require_standing_closes(lake, periods)
-        with warehouse_lock(settings, f"{grain} models, run {context.run_id}"):
+        with warehouse_lock(settings, f"{grain} models, run {context.run.run_id}"):
             rebuilt = bring_base_up_to_date(settings, lake)
             if rebuilt:
                 context.log.info("First rebuilt what was out of date: %s.", ", ".join(rebuilt))
@@ -248,7 +248,7 @@ def _figures_asset(
         lake = initialise_lake(settings)
         require_standing_closes(lake, periods)
         with (
-            warehouse_lock(settings, f"publishing {grain} figures, run {context.run_id}"),
+            warehouse_lock(settings, f"publishing {grain} figures, run {context.run.run_id}"),
             warehouse_connection(settings) as connection,
         ):
             basis = BuildRecord(settings, grain).require_passed(periods)
