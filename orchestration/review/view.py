@@ -295,7 +295,9 @@ def _decision(decision: Decision, number: int, cap: float) -> dict[str, Any]:
         "options": [cut(option, 240) for option in decision.options[:5]],
         "amount": sentence_case(cut(decision.amount, 60)) if decision.amount else None,
         "owner": cut(decision.owner, 60),
-        "owner_role": cut(decision.owner_role, 60),
+        "role": ""
+        if decision.owner_role == decision.owner
+        else f", {cut(decision.owner_role, 60)}",
         "due": long_date(decision.due_on),
         "if_not_taken": cut(decision.if_not_taken, 300),
     }

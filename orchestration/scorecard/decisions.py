@@ -386,6 +386,8 @@ def _tighter_target(evidence: Evidence) -> Decision | None:
     for kpi in evidence.kpis:
         if kpi.mark.assurance != "consistently_met" or not evidence.sound(kpi):
             continue
+        if kpi.kpi_id == "certification_rate" and _lapses(evidence):
+            continue  # it is about to miss the target it has
         full = kpi.unit == "percent" and kpi.target.value is not None and kpi.target.value >= 100
         right = evidence.right("set_targets")
         if kpi.direction == "none" or full or right is None:

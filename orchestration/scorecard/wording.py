@@ -391,10 +391,7 @@ def _run(
     """A run rule: no single point is beyond the limits, their succession is the signal."""
     up = (variation == "improving") == (direction != "down")
     if "shift" in rules and (last > limits.mean) == up:
-        return (
-            f"stayed in the {'upper' if up else 'lower'} part of the usual range for longer than "
-            "chance would give"
-        )
+        return f"stayed {'above' if up else 'below'} average for longer than chance would give"
     return (
         f"moved {'up' if up else 'down'} within the usual range, in a run that chance would "
         "seldom give"

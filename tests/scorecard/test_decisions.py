@@ -180,6 +180,15 @@ def test_targets_are_raised_at_a_quarter_s_end_only(full_case: Case) -> None:
     assert decision.what == "Tighten the target of days to competency, now 45 days"
     assert (decision.owner, decision.due_on) == ("ELT", date(2027, 1, 5))
 
+    # certified in role meets its target too, but lapses are about to take it below
+    full_case.signal("time_to_competency", "ordinary", period=september, charted=41, mean=41,
+                     lower=35, upper=47)  # fmt: skip
+    (decision,) = full_case.build().decisions
+    assert decision.what == "Raise the target of certified in role, now 90.0 %"
+    full_case.value("certifications_lapsing_60d", 34, period=september, numerator=34,
+                    denominator=456)  # fmt: skip
+    assert full_case.build().decisions == ()
+
 
 def test_a_target_of_all_cannot_be_raised(quarter_case: Case) -> None:
     quarter_case.value("on_time_completion_rate", 100, numerator=9, denominator=9, target=100)

@@ -236,8 +236,7 @@ def test_how_long_a_point_has_been_beyond_is_said(before: list[Any], said: str) 
 
 def test_a_long_run_on_one_side_is_named() -> None:
     assert found("improving", "55.5", rules=["shift"]).startswith(
-        "Active learners stayed in the upper part of the usual range for longer than chance would "
-        "give: 55.5 %"
+        "Active learners stayed above average for longer than chance would give: 55.5 %"
     )
     # the run ended, another rule still fires: no claim about where the point lies
     assert "moved up within" in found("improving", "50", rules=["shift"])
