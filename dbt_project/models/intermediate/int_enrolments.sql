@@ -7,7 +7,10 @@ ranked as (
         versions.*,
         row_number() over (
             partition by versions.enrolment_id order by versions.valid_from desc
-        ) as recency
+        ) as recency,
+        max(
+            case when coalesce(versions.status, '') <> 'cancelled' then versions.valid_from end
+        ) over (partition by versions.enrolment_id) as last_open_from
     from {{ ref('stg_lake__enrolments') }} as versions
 ),
 
@@ -18,8 +21,17 @@ history as (
         min_by(ranked.due_on, ranked.valid_from) filter (
             where ranked.due_on is not null
         ) as first_due_on,
-        min(case when ranked.status = 'cancelled' then ranked.valid_from end)
-            as first_cancelled_on,
+        -- one that was taken up again is cancelled since it was cancelled for good
+        min(
+            case
+                when
+                    ranked.status = 'cancelled'
+                    and (
+                        ranked.last_open_from is null or ranked.valid_from > ranked.last_open_from
+                    )
+                    then ranked.valid_from
+            end
+        ) as cancelled_for_good_on,
         max(case when ranked.recency = 1 then ranked.valid_to end) as vanished_on,
         max(case when ranked.recency = 1 and ranked.status = 'cancelled' then 1 else 0 end)
             as is_cancelled
@@ -37,7 +49,7 @@ select
     latest.started_on,
     latest.completed_on,
     coalesce(
-        case when history.is_cancelled = 1 then history.first_cancelled_on end,
+        case when history.is_cancelled = 1 then history.cancelled_for_good_on end,
         history.vanished_on
     ) as cancelled_on,
     latest.status,
