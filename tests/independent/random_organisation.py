@@ -292,7 +292,7 @@ class _Maker:
         attempts: list[Row] = []
         certificates: list[Row] = []
         for person in people:
-            for _ in range(int(self.rng.integers(0, 6))):
+            for _ in range(int(self.rng.integers(0, self.pick([3, 20])))):
                 by_course = self.chance(0.4)
                 attempts.append(
                     {
@@ -301,7 +301,7 @@ class _Maker:
                         "competency_id": None if by_course else self.pick(COMPETENCIES),
                         "course_id": self.pick(self.course_ids) if by_course else None,
                         "attempted_at": self.moment(self.day(date(2025, 6, 1))),
-                        "passed": self.pick([True, True, False, None]),
+                        "passed": self.pick([True, True, True, False, None]),
                     }
                 )
             for _ in range(int(self.rng.integers(0, 4))):
