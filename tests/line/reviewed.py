@@ -39,19 +39,22 @@ SAMPLE = SampleParameters(people=120, months=14, seed=11, last_month=LAST)
 PYTHON = sys.executable
 
 
-def write_settings(home: Path, *, on_stale: str = "mark", charter: Path | None = None) -> Path:
+def write_settings(
+    home: Path, name: str = "settings.toml", *, on_stale: str = "mark", settle: int = 0
+) -> Path:
     """The sample's settings, with everything in another home and history from the sample's."""
     text = SAMPLE_SETTINGS.read_text(encoding="utf-8")
     for old, new in (
         ('home = "var"', f'home = "{home}"'),
-        ('charter = "var/sample/charter"', f'charter = "{charter or home / "sample" / "charter"}"'),
+        ('charter = "var/sample/charter"', f'charter = "{home / "sample" / "charter"}"'),
         # the first snapshots are of the day before the first month
         ("history_from = 2023-07-01", f"history_from = {SAMPLE.first_day - timedelta(days=1)}"),
         ("[landing]", f'[review]\non_stale = "{on_stale}"\n\n[landing]'),
+        ("settle_seconds = 0", f"settle_seconds = {settle}"),
     ):
         assert text.count(old) == 1, old
         text = text.replace(old, new)
-    file = home / "settings.toml"
+    file = home / name
     file.write_text(text, encoding="utf-8")
     return file
 
@@ -61,10 +64,11 @@ class Organisation:
     """A home folder with an organisation in it, and the ways to run its line."""
 
     home: Path
+    settings_name: str = "settings.toml"
 
     @property
     def settings_file(self) -> Path:
-        return self.home / "settings.toml"
+        return self.home / self.settings_name
 
     @cached_property
     def settings(self) -> Settings:
