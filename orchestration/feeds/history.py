@@ -54,10 +54,17 @@ class History:
     def previous(self, day: date) -> DeliveryManifest | None:
         """The last earlier delivery that was not refused."""
         for earlier in sorted((d for d in self._landed if d < day), reverse=True):
-            for sequence in sorted(self._landed[earlier], reverse=True):
-                manifest = self.manifest(earlier, sequence)
-                if manifest.verdict != "refused":
-                    return manifest
+            manifest = self.standing(earlier)
+            if manifest is not None:
+                return manifest
+        return None
+
+    def standing(self, day: date) -> DeliveryManifest | None:
+        """The last delivery of this date that was not refused: what the next one supersedes."""
+        for sequence in sorted(self._landed.get(day, {}), reverse=True):
+            manifest = self.manifest(day, sequence)
+            if manifest.verdict != "refused":
+                return manifest
         return None
 
     def repeated(

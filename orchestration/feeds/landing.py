@@ -220,7 +220,8 @@ class LandingSession:
                 if problem is not None:
                     raise problem
                 previous = self._history.previous(manifest.delivery_date)
-                manifest = self._staging.stage(manifest, sources, previous)
+                replaced = self._history.standing(manifest.delivery_date)
+                manifest = self._staging.stage(manifest, sources, previous, replaced)
             except ContractProblem as found:
                 self._discard(manifest)
                 manifest = manifest.model_copy(

@@ -15,6 +15,8 @@ columns_not_supplied                           optional columns that the declara
 files, bytes                                   what was delivered
 rows_of_previous, volume_ratio,                the last earlier delivery that was not refused: its
 days_since_previous                            rows, rows_accepted / its rows, days between
+redelivery_ratio                               rows_accepted / the rows of the delivery of the same
+                                               date that this one would supersede; null for none
 distinct_keys                                  distinct keys among the accepted rows
 null_share__<column>                           every column
 newest_age_days__<column>,                     dates and times

@@ -83,12 +83,14 @@ class Staging:
         manifest: DeliveryManifest,
         sources: list[Source],
         previous: DeliveryManifest | None,
+        replaced: DeliveryManifest | None,
     ) -> DeliveryManifest:
         """Stage accepted rows, quarantine the others; the manifest with its counts and profile.
 
         Args:
             manifest: of the delivery, without counts.
             previous: the last earlier delivery of the feed, to compare the volume with.
+            replaced: the delivery of the same date that this one would supersede, likewise.
 
         Raises:
             ContractProblem: the delivery breaks its contract.
@@ -113,7 +115,9 @@ class Staging:
                 raise self._explained(error, [*ready, *sources[len(ready) :]]) from error
             finally:
                 self._set_zone("UTC")
-            return self._written(manifest, mapping, rules, file_rows, judge_people, previous)
+            return self._written(
+                manifest, mapping, rules, file_rows, judge_people, previous, replaced
+            )
         finally:
             for view in self.declaration.files if self.declaration.select else ():
                 self._rows(f"DROP VIEW IF EXISTS {identifier(view)}")
@@ -284,6 +288,7 @@ class Staging:
         file_rows: dict[str, int],
         judge_people: bool,
         previous: DeliveryManifest | None,
+        replaced: DeliveryManifest | None,
     ) -> DeliveryManifest:
         """Judge the checked rows as a whole, write both sides, count, and profile."""
         key = ", ".join(identifier(name) for name in self.feed.key)
@@ -357,6 +362,11 @@ class Staging:
         if self.feed.name == "people":
             profile["manager_cycle_rows"] = by_reason.get(MANAGER_CYCLE.reason, 0)
         profile |= _against_previous(manifest, previous, accepted)
+        profile["redelivery_ratio"] = (
+            _share(accepted, replaced.rows_accepted)
+            if replaced is not None and replaced.rows_accepted
+            else None
+        )
         profile |= finished(manifest.delivery_date, measured)
         return manifest.model_copy(
             update={

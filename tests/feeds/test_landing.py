@@ -808,3 +808,15 @@ def test_no_row_is_lost_or_invented(organisation: Make, content: list[tuple[str,
     assert manifest.rejected_by_reason == dict(sorted(expected.items()))
     if accepted:
         assert sorted(i for (i,) in made.staged(manifest, "event_id")) == sorted(accepted)
+
+
+def test_a_redelivery_is_compared_with_what_it_would_replace(organisation: Make) -> None:
+    made = organisation("assessments")
+    values = {"person_id": "p", "attempted_at": "2026-10-30T10:00:00Z"}
+    rows = [row("assessments", attempt_id=str(n), **values) for n in range(4)]
+    file = f"assessments_{DAY}.csv"
+    ratios = []
+    for delivered in (rows[:3], rows, rows[:2], [], rows[:1]):
+        made.deliver(file, header("assessments") + "".join(delivered))
+        ratios.append(made.one("assessments").profile["redelivery_ratio"])
+    assert ratios == [None, 1.333333, 0.5, 0.0, None]

@@ -26,6 +26,7 @@ def good_profile(feed: FeedName, rows: int = 10) -> dict[str, Any]:
     profile: dict[str, Any] = {
         "missing_columns": 0,
         "volume_ratio": 1.0,
+        "redelivery_ratio": None,
         "days_since_previous": 30,
         "newest_age_days": 1,
         "persons_checked": 1,
