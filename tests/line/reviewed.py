@@ -245,6 +245,7 @@ _KEPT = ("dagster", "dbt", "logs")
 
 def restore(home: Path) -> None:
     """Put everything back as it was after the first run, Dagster's history apart."""
+    assert _pristine(home).is_dir()
     for place in home.iterdir():
         if place.name in _KEPT:
             continue
