@@ -74,16 +74,17 @@ select
     passed,
     ended - passed as censored,
     at_risk,
-    case when is_empty = 1 then 0.0 else exp(log_survival) end as survival,
-    case
+    {# threads add up logarithms in any order: the last digits differ from build to build -#}
+    round(case when is_empty = 1 then 0.0 else exp(log_survival) end, 12) as survival,
+    round(case
         when is_empty = 1 then 0.0
         when log_survival = 0 then 1.0
         else exp(-exp(ln(-log_survival) - 1.959963984540054 * deviation / log_survival))
-    end as survival_lower,
-    case
+    end, 12) as survival_lower,
+    round(case
         when is_empty = 1 then 0.0
         when log_survival = 0 then 1.0
         else exp(-exp(ln(-log_survival) + 1.959963984540054 * deviation / log_survival))
-    end as survival_upper
+    end, 12) as survival_upper
 from sums
 {%- endmacro %}
