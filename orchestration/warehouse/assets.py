@@ -37,15 +37,14 @@ from orchestration.settings import Settings
 from orchestration.warehouse.build import (
     DAY_TAG,
     FOUNDATION_TAG,
+    Basis,
     BuildRecord,
     bring_base_up_to_date,
     bring_foundation_up_to_date,
-    foundation_fingerprint,
     foundation_is_current,
     log_folder,
     pending_event_days,
     prepare_event_days,
-    raw_state_hash,
     record_event_days,
     record_foundation,
 )
@@ -217,18 +216,35 @@ def _period_assets(
                 context.log.info("First rebuilt what was out of date: %s.", ", ".join(rebuilt))
             write_periods(lake, grain, periods)
             record = BuildRecord(settings, grain)
-            record.begin(periods, raw_state_hash(lake), foundation_fingerprint(settings))
+            record.begin(
+                Basis.now(settings, lake, periods),
+                {key.path[-1] for key in context.selected_asset_keys},
+            )
             yield from _dbt(context, settings, grain.value)
-            if not context.is_subset:
-                record.passed()
+            record.passed(_tested(context))
 
     return period_models
+
+
+def _tested(context: AssetExecutionContext) -> set[str]:
+    """The selected models of which every check is selected too."""
+    skipped = {
+        check.asset_key
+        for check in context.assets_def.check_keys
+        if check not in context.selected_asset_check_keys
+    }
+    return {key.path[-1] for key in context.selected_asset_keys - skipped}
 
 
 def _figures_asset(
     settings: Settings, manifest: Mapping[str, Any], grain: Grain
 ) -> AssetsDefinition:
     published = published_models(manifest, grain)
+    built = {
+        node["name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and grain.value in node["tags"]
+    }
 
     @asset(
         key=[STAGE, f"{grain}_figures"],
@@ -251,7 +267,9 @@ def _figures_asset(
             warehouse_lock(settings, f"publishing {grain} figures, run {context.run.run_id}"),
             warehouse_connection(settings) as connection,
         ):
-            basis = BuildRecord(settings, grain).require_passed(periods)
+            basis = BuildRecord(settings, grain).require_passed(
+                periods, Basis.now(settings, lake, periods), built
+            )
             builds = []
             for period in periods:
                 values = connection.execute(

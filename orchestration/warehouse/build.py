@@ -11,8 +11,8 @@ import json
 import os
 import subprocess
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -259,50 +259,91 @@ def raw_state_hash(lake: Lake) -> str:
     return hashlib.sha256(json.dumps(stands_on_now(lake), sort_keys=True).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Basis:
+    """What the models of a grain in the warehouse were built from."""
+
+    periods: tuple[str, ...]
+    raw_state_hash: str
+    foundation_fingerprint: str
+
+    @classmethod
+    def now(cls, settings: Settings, lake: Lake, periods: Sequence[Period]) -> Basis:
+        """What a build of these periods would stand on now."""
+        return cls(
+            tuple(period.id for period in periods),
+            raw_state_hash(lake),
+            foundation_fingerprint(settings),
+        )
+
+
 class BuildRecord:
-    """Whether the models of a grain that stand in the warehouse were built and tested whole.
+    """Which models of a grain stand in the warehouse built and tested, and on what.
 
     Publication asks it, so that figures of a failed or partial build never leave the warehouse,
-    whichever way the assets are materialized.
+    whichever way the assets are materialized. Dagster may split the models of one asset backfill
+    over several runs; models of the same periods, raw data, charter and code add up to one build,
+    since each gives the same rows whenever it is built from these.
     """
 
     def __init__(self, settings: Settings, grain: Grain) -> None:
         self._file: Path = settings.warehouse_file.parent / f"build__{grain}.json"
         self._grain = grain
 
-    def begin(self, periods: Sequence[Period], raw_hash: str, fingerprint: str) -> None:
-        """Note that a build of these periods has begun; until ``passed`` nothing may publish."""
-        self._write(
-            {
-                "state": "not passed",
-                "periods": [period.id for period in periods],
-                "raw_state_hash": raw_hash,
-                "foundation_fingerprint": fingerprint,
-            }
-        )
+    def begin(self, basis: Basis, models: Collection[str]) -> None:
+        """Note that these models are being built; until ``passed`` they may not be published."""
+        kept = self._models() - set(models) if self._basis() == basis else set()
+        self._write({**asdict(basis), "models": sorted(kept)})
 
-    def passed(self) -> None:
-        """Note that every model and every test of the build succeeded."""
-        self._write({**self._read(), "state": "passed"})
+    def passed(self, models: Collection[str]) -> None:
+        """Note that these models, and every test of them, succeeded."""
+        self._write({**self._read(), "models": sorted(self._models() | set(models))})
 
-    def require_passed(self, periods: Sequence[Period]) -> dict[str, str]:
-        """What the build stood on.
+    def require_passed(
+        self, periods: Sequence[Period], now: Basis, models: Collection[str]
+    ) -> dict[str, str]:
+        """What the build stands on.
+
+        Args:
+            now: what it would stand on if it were made now.
+            models: every model that has to be built and tested.
 
         Raises:
-            Problem: the last build failed, was partial, or was of other periods.
+            Problem: the last build failed, was partial, was of other periods or of other data.
         """
-        record = self._read()
-        missing = [period.id for period in periods if period.id not in record.get("periods", [])]
-        if record.get("state") != "passed" or missing:
-            what = f"{', '.join(missing)} not built" if missing else "the last build did not pass"
+        basis = self._basis()
+        unbuilt = [p.id for p in periods if basis is None or p.id not in basis.periods]
+        untested = sorted(set(models) - self._models())
+        what = ""
+        if basis is None or unbuilt:
+            what = f"{', '.join(unbuilt)} not built"
+        elif untested:
+            what = f"the last build did not pass whole; {', '.join(untested[:3])} missing"
+        elif replace(basis, periods=()) != replace(now, periods=()):
+            what = "raw data, charter or code changed since they were built"
+        if basis is None or what:
             raise Problem(
                 f"the {self._grain} models in the warehouse cannot be published: {what}.",
                 remedy=f"materialize all {self._grain} models of these periods first.",
             )
         return {
-            "raw_state_hash": record["raw_state_hash"],
-            "foundation_fingerprint": record["foundation_fingerprint"],
+            "raw_state_hash": basis.raw_state_hash,
+            "foundation_fingerprint": basis.foundation_fingerprint,
         }
+
+    def _basis(self) -> Basis | None:
+        record = self._read()
+        try:
+            return Basis(
+                tuple(record["periods"]),
+                str(record["raw_state_hash"]),
+                str(record["foundation_fingerprint"]),
+            )
+        except KeyError:
+            return None
+
+    def _models(self) -> set[str]:
+        return set(self._read().get("models", []))
 
     def _read(self) -> dict[str, Any]:
         try:
