@@ -76,7 +76,7 @@ class Dagster:
     def run(self, run_id: str) -> Any:
         return self.ask(RUN, id=run_id)["runOrError"]
 
-    def wait_for_run(self, run_id: str, seconds: float = 90) -> Any:
+    def wait_for_run(self, run_id: str, seconds: float = 300) -> Any:
         return _wait(lambda: self.run(run_id), lambda run: run["status"] in DONE, seconds)
 
     def launch(self, keys: list[list[str]], **tags: str) -> str:
@@ -182,7 +182,7 @@ def dagster(organisation: Organisation) -> Iterator[Dagster]:
     ]
     running = Dagster(organisation, f"http://127.0.0.1:{port}")
     try:
-        until = time.monotonic() + 90
+        until = time.monotonic() + 240
         while True:
             try:
                 urllib.request.urlopen(f"{running.url}/server_info", timeout=5).close()
