@@ -5,7 +5,7 @@ Figures are final here: rounded, suppressed, worded. A rendering lays them out a
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -69,6 +69,14 @@ class Mark(_Frozen):
     rules: tuple[str, ...] = ()
 
 
+class Comment(_Frozen):
+    """What a KPI's owner says of it, recorded before publication."""
+
+    text: str
+    by: str
+    recorded_on: date
+
+
 class BesideFigure(_Frozen):
     """A figure that stands beside a headline KPI ('lapsing in the next 60 days')."""
 
@@ -109,6 +117,11 @@ class Kpi(_Frozen):
     beside: tuple[BesideFigure, ...] = ()
     same_period_last_year: Figure
     year_to_date: Figure
+    forecast: Figure | None = Field(
+        default=None, description="at the year's end, if the process runs on as it does now"
+    )
+    forecast_range: str | None = Field(default=None, description="'36.1 to 41.4 %'")
+    comment: Comment | None = None
     definition: str
     numerator_definition: str
     denominator_definition: str
@@ -149,6 +162,196 @@ class LeadershipItem(_Frozen):
     figure: Figure
     target: Figure | None = None
     series: tuple[Point, ...] = ()
+
+
+class LogEntry(_Frozen):
+    """One entry of the decision and action log as it stood at the period's end.
+
+    ``waiting_days`` counts from the day it was asked for to the day it was decided or done, or to
+    the period's end.
+    """
+
+    entry_id: str
+    kind: Literal["decision", "action", "commitment"]
+    title: str
+    unit: str | None
+    owner: str
+    asked_on: date
+    due_on: date | None = Field(description="the first due date, whatever was agreed later")
+    status: Literal["open", "overdue", "decided", "done", "withdrawn"]
+    status_text: str = Field(description="'decided on 12 October', 'overdue by 6 days'")
+    waiting_days: int
+    outcome: str | None = None
+    note: str | None = Field(default=None, description="'decided without the right to'")
+
+
+class Candidate(_Frozen):
+    """A course to decommission, or a campaign to run, with the evidence."""
+
+    kind: Literal["decommission", "campaign"]
+    what: str
+    evidence: tuple[str, ...]
+    owner: str
+    due_on: date
+    silence: str = Field(description="what no answer in time means")
+
+
+class EarlyWarning(_Frozen):
+    """An early warning: what set it off, since when, and what is done about it."""
+
+    warning_id: str
+    pain_point: str
+    unit: str
+    finding: str
+    since: date
+    evidence: tuple[str, ...]
+    countermeasure: str
+    owner: str
+    due_on: date
+
+
+class PlanItem(_Frozen):
+    """One action of the 90-day leader engagement plan."""
+
+    day: int
+    due_on: date
+    phase: str
+    action: str
+    owner: str
+    status: Literal["done", "due", "overdue", "not_yet"]
+    evidence: str | None = Field(default=None, description="'Town hall, 14 October 2026'")
+
+
+class PlanProgress(_Frozen):
+    """Where one unit's plan stands: day N of 90 and the share of what was due that is done."""
+
+    unit: str
+    leader: str
+    launch_on: date
+    day: int
+    on_track: Figure
+    done: int
+    due_by_now: int
+    items: tuple[PlanItem, ...]
+    asks_for: str | None = Field(default=None, description="at day 90: scale, adjust or stop")
+    held: str | None = Field(default=None, description="adoption at days 120 and 180, one sentence")
+
+
+class UnitLeadership(_Frozen):
+    """The leadership indices of one org unit, in tree order; never sorted by a figure."""
+
+    org_unit_id: str
+    name: str
+    depth: int
+    sponsor: str
+    visible_weeks: Figure
+    leaders_active: Figure
+    leaders_flagship: Figure
+    velocity_before: Figure
+    velocity_after: Figure
+    commitments: Figure
+    decision_wait: Figure
+    cascade: Figure
+
+
+class Leadership(_Frozen):
+    """The leadership page: units in tree order, exceptions, plans, vacancies."""
+
+    units: tuple[UnitLeadership, ...]
+    exceptions: tuple[str, ...]
+    plans: tuple[PlanProgress, ...]
+    vacancies: tuple[str, ...]
+    footnote: str | None = Field(default=None, description="attendance at the reviews")
+
+
+class Blocker(_Frozen):
+    """What stands in the way, and who can remove it by decision right."""
+
+    blocker: str
+    what: str
+    unit: str
+    who: str
+    right: str
+
+
+class Win(_Frozen):
+    """A quick win of the week."""
+
+    what: str
+    unit: str
+
+
+class StandUp(_Frozen):
+    """The weekly stand-up: one phone screen."""
+
+    overdue: tuple[LogEntry, ...]
+    carried_over: int
+    blockers: tuple[Blocker, ...]
+    more_blockers: int
+    wins: tuple[Win, ...]
+    warnings: tuple[EarlyWarning, ...]
+    more_warnings: int
+
+
+class Goal(_Frozen):
+    """One unit's business outcome against its baseline, beside its adoption."""
+
+    org_unit_id: str
+    unit: str
+    depth: int
+    metric: str
+    baseline: Figure
+    outcome: Figure
+    change: Figure
+    target: Figure
+    compared: Figure = Field(description="against units not yet started, points")
+    adoption: dict[str, Figure] = Field(default_factory=dict, description="headline kpi_id -> now")
+
+
+class ChangeSplit(_Frozen):
+    """A KPI's change from the quarter before, split into who is counted (mix) and rate."""
+
+    kpi_id: str
+    name: str
+    before: Figure
+    now: Figure
+    change: Figure
+    mix: Figure
+    rate: Figure
+    sentence: str
+    units: tuple[str, ...] = Field(default=(), description="the units that moved it most")
+
+
+class ProposedTarget(_Frozen):
+    """A target proposed for the next quarter, with the reasoning."""
+
+    kpi_id: str
+    name: str
+    target: Figure
+    proposed: Figure
+    reasoning: str
+
+
+class Strategy(_Frozen):
+    """What the quarterly strategy sync adds to the scorecard."""
+
+    goals: tuple[Goal, ...]
+    effect: str = Field(description="the effect in one sentence")
+    confidence: str = Field(description="one word: strong, some, weak or none")
+    splits: tuple[ChangeSplit, ...]
+    profiles: tuple[str, ...] = Field(description="success profiles, one sentence each")
+    commitments: tuple[LogEntry, ...]
+    proposed: tuple[ProposedTarget, ...]
+
+
+class Sitting(_Frozen):
+    """The next sitting of the ritual, from the review calendar."""
+
+    name: str
+    starts_at: datetime = Field(description="aware, in the organisation's time zone")
+    minutes: int
+    place: str | None
+    agenda: tuple[str, ...]
 
 
 class FeedStatus(_Frozen):
@@ -205,7 +408,69 @@ class Scorecard(_Frozen):
     feeds: tuple[FeedStatus, ...]
     annotations: tuple[Annotation, ...] = ()
     restatements: tuple[str, ...] = ()
+    warnings: tuple[EarlyWarning, ...] = ()
+    log: tuple[LogEntry, ...] = Field(
+        default=(), description="decisions asked for by the review before, then open commitments"
+    )
+    candidates: tuple[Candidate, ...] = ()
+    leadership_page: Leadership | None = None
+    stand_up: StandUp | None = None
+    strategy: Strategy | None = None
+    sitting: Sitting | None = None
     privacy_threshold: int
     currency: str
     charter_hash: str
     code_version: str
+
+
+class SheetKpi(_Frozen):
+    """One KPI of a leader's own unit on their page."""
+
+    kpi_id: str
+    name: str
+    period_label: str
+    now: Figure
+    target: Figure
+    mark: Mark
+
+
+class LeaderAction(_Frozen):
+    """One recorded action of a leader, in words."""
+
+    happened_on: date
+    what: str
+    audience: str
+    counts: bool = Field(description="whether it counts as visible sponsorship of their unit")
+
+
+class LeaderPage(_Frozen):
+    """What one named leader sees of themselves: the preview, and the quarterly review sheet.
+
+    Holds their own organisation only. ``person_id`` says whose page it is; it is never printed.
+    """
+
+    person_id: str
+    manager_person_id: str | None
+    name: str
+    role: str
+    org_unit_id: str
+    unit: str
+    organisation: str
+    period_id: str
+    period_label: str
+    period_end: date
+    data_as_of: date
+    visible_weeks: Figure
+    visible_target: Figure
+    flagship: Figure
+    commitments: Figure
+    decision_wait: Figure
+    attendance: Figure
+    actions: tuple[LeaderAction, ...]
+    kpis: tuple[SheetKpi, ...]
+    plan: PlanProgress | None
+    log: tuple[LogEntry, ...] = Field(description="their open commitments and decisions waiting")
+    comments_asked: tuple[str, ...] = Field(
+        default=(), description="names of the KPIs they own that signal and lack their comment"
+    )
+    reply_by: date | None = None

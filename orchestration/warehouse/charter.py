@@ -52,6 +52,27 @@ DERIVED_ROLES = ("course_owner", "manager", "feed_owner", "affected_units")
 NEVER_A_TARGET = ("adoption_velocity", "adoption_velocity_mandatory")
 """KPIs that a target would spoil (DESIGN section 4)."""
 
+REVIEW_RULES = (
+    "stalled_after_days",
+    "unused_after_days",
+    "failing_percent",
+    "failing_least_attempts",
+    "plan_due_within_days",
+    "action_days",
+)
+"""Thresholds of the reviews that are no early warning; what each means stands in the seed's
+documentation."""
+
+BLOCKERS = (
+    "stalled_enrolments",
+    "mandatory_overdue",
+    "active_rate_falls",
+    "stale_feed",
+    "overdue_leader_action",
+    "overdue_action",
+)
+"""What stands in the way of adoption, as the weekly stand-up names it."""
+
 MOST_SIGNAL_RULES = 8
 """How many run rules the signals' SQL names at one point."""
 
@@ -68,6 +89,8 @@ class Column:
         required: whether a cell may be empty.
         words: the only words allowed, when not empty.
         many: several words, separated by ``|``.
+        may_lack: the file may do without the column: it came with a later version of this
+            project. Every cell is then empty.
         low, high: bounds of a number, both inclusive.
     """
 
@@ -76,6 +99,7 @@ class Column:
     required: bool = False
     words: tuple[str, ...] = ()
     many: bool = False
+    may_lack: bool = False
     low: int | None = None
     high: int | None = None
     scale: int = 4
@@ -108,8 +132,8 @@ def _name(name: str) -> Column:
     return Column(name, required=True)
 
 
-def _text(name: str) -> Column:
-    return Column(name)
+def _text(name: str, may_lack: bool = False) -> Column:
+    return Column(name, may_lack=may_lack)
 
 
 def _word(name: str, *words: str, required: bool = True) -> Column:
@@ -120,8 +144,8 @@ def _roles(name: str) -> Column:
     return Column(name, required=True, words=ROLES + DERIVED_ROLES, many=True)
 
 
-def _date(name: str, required: bool = False) -> Column:
-    return Column(name, "date", required=required)
+def _date(name: str, required: bool = False, may_lack: bool = False) -> Column:
+    return Column(name, "date", required=required, may_lack=may_lack)
 
 
 def _count(name: str, required: bool = True, low: int = 0, high: int | None = None) -> Column:
@@ -144,6 +168,8 @@ SEEDS: dict[str, Seed] = {
             _count("outcome_lag_quarters", required=False, high=12),
             _text("core_sentence"),
             _FROM,
+            _date("town_hall_on", may_lack=True),
+            _date("first_review_on", may_lack=True),
         ),
     ),
     "programme_courses": Seed(
@@ -208,6 +234,15 @@ SEEDS: dict[str, Seed] = {
             _text("approver_person_id"),
             _date("issued_on", required=True),
             _date("expires_on", required=True),
+            Column("occasion", words=("launch", "refresh", "warning"), may_lack=True),
+            _text("business_reason", may_lack=True),
+            _text("ask", may_lack=True),
+            _date("ask_by", may_lack=True),
+            _text("link", may_lack=True),
+            Column("minutes", "integer", low=1, high=600, may_lack=True),
+            _text("helper", may_lack=True),
+            _text("objection", may_lack=True),
+            _text("answer", may_lack=True),
         ),
     ),
     "licences": Seed(
@@ -268,6 +303,7 @@ SEEDS: dict[str, Seed] = {
                 "figures",
             ),
             _number("target", required=False, low=0),
+            _text("evidence", may_lack=True),
         ),
     ),
     "review_calendar": Seed(
@@ -278,6 +314,9 @@ SEEDS: dict[str, Seed] = {
             _count("minutes", low=1),
             _roles("attendee_roles"),
             _name("agenda"),
+            Column("sits_after_days", "integer", low=0, high=20, may_lack=True),
+            _text("starts_at", may_lack=True),
+            _text("place", may_lack=True),
         ),
     ),
     "signal_rules": Seed(
@@ -305,6 +344,22 @@ SEEDS: dict[str, Seed] = {
             _name("countermeasure"),
             _roles("owner_role"),
             _FROM,
+        ),
+    ),
+    "review_rules": Seed(
+        ("rule", "valid_from"),
+        (
+            _word("rule", *REVIEW_RULES),
+            _number("value", low=0),
+            _FROM,
+        ),
+    ),
+    "blocker_rights": Seed(
+        ("blocker",),
+        (
+            _word("blocker", *BLOCKERS),
+            _name("name"),
+            _name("decision_id"),
         ),
     ),
 }
@@ -379,7 +434,8 @@ def read_seed(name: str, file: Path) -> Rows:
                 row=number,
                 remedy="put a text that contains a comma into double quotes.",
             )
-        row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+        given = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+        row = {name: given.get(name, "") for name in seed.header}
         for column in seed.columns:
             _check_cell(column, row[column.name], file, number)
         rows.append((number, row))
@@ -428,7 +484,9 @@ def _decoded(file: Path) -> str:
 
 
 def _check_header(seed: Seed, header: list[str], file: Path) -> None:
-    if sorted(header) == sorted(seed.header):
+    known = {column.name for column in seed.columns}
+    needed = {column.name for column in seed.columns if not column.may_lack}
+    if needed <= set(header) <= known and len(header) == len(set(header)):
         return
     expected = f"the header must be {','.join(seed.header)}."
     if len(header) == 1 and (other := re.search("[;\t]", header[0])):
@@ -451,7 +509,7 @@ def _check_header(seed: Seed, header: list[str], file: Path) -> None:
                 column=name,
                 remedy=f"{_did_you_mean(name, seed.header)} In full, {expected}",
             )
-    missing = next(name for name in seed.header if name not in header)
+    missing = next(name for name in seed.header if name in needed and name not in header)
     raise Problem("the column is missing.", file=str(file), column=missing, remedy=expected)
 
 
@@ -588,6 +646,20 @@ def _check_across(charter: Mapping[str, Rows], files: Mapping[str, Path]) -> Non
     each("signal_rules", "of_length", _signal_rule_fault)
     each("review_calendar", "agenda", _agenda_fault)
     each("decision_rights", "amount_to", _amount_fault)
+    each("review_calendar", "starts_at", _time_of_day_fault)
+    rights = {row["decision_id"] for _, row in charter["decision_rights"]}
+    each(
+        "blocker_rights",
+        "decision_id",
+        lambda row: (
+            None
+            if row["decision_id"] in rights
+            else (
+                f"no decision right is called {row['decision_id']!r}.",
+                _did_you_mean(row["decision_id"], rights),
+            )
+        ),
+    )
     for number, row in charter["signal_rules"]:
         earlier = {r["rule_id"] for n, r in charter["signal_rules"] if n <= number}
         if len(earlier) > MOST_SIGNAL_RULES:
@@ -598,14 +670,19 @@ def _check_across(charter: Mapping[str, Rows], files: Mapping[str, Path]) -> Non
                 row=number,
                 remedy=f"keep at most {MOST_SIGNAL_RULES} rules: each one more adds false alarms.",
             )
-    for rule in ("joiner_days", "leave_share"):
-        if rule not in (row["rule"] for _, row in charter["population"]):
-            raise Problem(
-                f"the rule {rule!r} is missing.",
-                file=str(files["population"]),
-                column="rule",
-                remedy=f"add a row for it; the shipped file has one: {SHIPPED_CHARTER}.",
-            )
+    for name, column, needed in (
+        ("population", "rule", ("joiner_days", "leave_share")),
+        ("review_rules", "rule", REVIEW_RULES),
+        ("blocker_rights", "blocker", BLOCKERS),
+    ):
+        for word in needed:
+            if word not in (row[column] for _, row in charter[name]):
+                raise Problem(
+                    f"the rule {word!r} is missing.",
+                    file=str(files[name]),
+                    column=column,
+                    remedy=f"add a row for it; the shipped file has one: {SHIPPED_CHARTER}.",
+                )
 
 
 def _grains_fault(row: Row, shipped: Row) -> tuple[str, str] | None:
@@ -671,6 +748,12 @@ def _agenda_fault(row: Row) -> tuple[str, str] | None:
             f"the items of the agenda take {minutes} minutes, the sitting {row['minutes']}.",
             "end every item with its minutes: 'exceptions 10|decisions 15|commitments 5'.",
         )
+    return None
+
+
+def _time_of_day_fault(row: Row) -> tuple[str, str] | None:
+    if row["starts_at"] and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", row["starts_at"]):
+        return f"{row['starts_at']!r} is not a time of day.", "write it as 09:30."
     return None
 
 
