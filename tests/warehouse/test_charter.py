@@ -13,6 +13,8 @@ import yaml  # type: ignore[import-untyped]
 from orchestration.problems import Problem
 from orchestration.settings import PROJECT_ROOT, OrganisationSettings, PathSettings, Settings
 from orchestration.warehouse.charter import (
+    BLOCKERS,
+    REVIEW_RULES,
     SEEDS,
     SHIPPED_CHARTER,
     assemble_charter,
@@ -97,7 +99,16 @@ def test_default_content_of_the_charter(tmp_path: Path) -> None:
         "decommission_elective"
     ]
     assert [i for i, row in rights.items() if row["silence"] == "never"] == [
-        "decommission_mandatory"
+        "decommission_mandatory",
+        "scale_adjust_stop",
+    ]
+    rules = {row["rule"] for row in cells(folder, "review_rules")}
+    assert rules == set(REVIEW_RULES)
+    assert {row["blocker"] for row in cells(folder, "blocker_rights")} == set(BLOCKERS)
+    assert [row["starts_at"] for row in cells(folder, "review_calendar")] == [
+        "09:30",
+        "10:00",
+        "10:00",
     ]
     verbs = {row["verb"].rsplit("/", 1)[1] for row in cells(folder, "learning_verbs")}
     assert not verbs & {"launched", "initialized", "logged-in", "registered", "terminated"}
@@ -138,6 +149,47 @@ def test_last_good_charter_stays_when_the_overlay_breaks(tmp_path: Path) -> None
     with pytest.raises(Problem):
         assemble_charter(settings)
     assert charter_hash(folder) == good
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "filled"),
+    [
+        (
+            "programme",
+            "OPS,2026-12-01,productivity_index,1,We learn,2026-11-01",
+            "OPS,2026-12-01,productivity_index,1,We learn,2026-11-01,,",
+        ),
+        (
+            "messages",
+            "M1,We learn,*,P1,2026-12-01,2026-12-31",
+            "M1,We learn,*,P1,2026-12-01,2026-12-31" + "," * 9,
+        ),
+        (
+            "engagement_plan",
+            "14,visible_start,Hold the town hall,sponsor,leader_action,1",
+            "14,visible_start,Hold the town hall,sponsor,leader_action,1,",
+        ),
+        (
+            "review_calendar",
+            "weekly,Stand-up,15,program_lead,wins 15",
+            "weekly,Stand-up,15,program_lead,wins 15,,,",
+        ),
+    ],
+)
+def test_an_overlay_of_an_earlier_version_is_filled_with_empty_cells(
+    tmp_path: Path, name: str, row: str, filled: str
+) -> None:
+    folder = assemble_charter(overlaid(tmp_path, name, f"...\n{row}\n"))
+    assert (folder / f"{name}.csv").read_text() == f"{','.join(SEEDS[name].header)}\n{filled}\n"
+
+
+@pytest.mark.parametrize("name", ["review_rules", "blocker_rights"])
+def test_no_rule_of_the_reviews_may_be_left_out(tmp_path: Path, name: str) -> None:
+    lines = (SHIPPED_CHARTER / f"{name}.csv").read_text().splitlines()
+    column, dropped = lines[0].split(",")[0], lines[-1].split(",")[0]
+    problem = refusal(overlaid(tmp_path, name, "\n".join(lines[:-1]) + "\n"))
+    assert (problem.column, problem.row) == (column, None)
+    assert f"'{dropped}' is missing" in str(problem)
 
 
 def test_a_seed_of_an_older_version_is_removed_from_the_assembled_folder(tmp_path: Path) -> None:
@@ -231,6 +283,51 @@ def test_rows_in_force_at_different_dates_may_share_an_identifier(tmp_path: Path
             "attendee_roles",
             1,
             "blanks",
+        ),
+        (
+            "review_calendar",
+            "ritual,name,minutes,attendee_roles,agenda,starts_at\n"
+            "weekly,Stand-up,15,program_lead,wins 15,9.30\n",
+            "starts_at",
+            1,
+            "write it as 09:30",
+        ),
+        (
+            "review_calendar",
+            "ritual,name,minutes,attendee_roles,agenda,starts_at\n"
+            "weekly,Stand-up,15,program_lead,wins 15,24:00\n",
+            "starts_at",
+            1,
+            "not a time of day",
+        ),
+        (
+            "blocker_rights",
+            "...\nstale_feed,A feed is behind,publish_stal\n",
+            "decision_id",
+            1,
+            "mean 'publish_stale'",
+        ),
+        (
+            "blocker_rights",
+            "...\nstale_feeds,A feed is behind,publish_stale\n",
+            "blocker",
+            1,
+            "mean 'stale_feed'",
+        ),
+        ("review_rules", "...\naction_days,-1,2000-01-01\n", "value", 1, "too small"),
+        (
+            "engagement_plan",
+            "...\n14,visible_start,Hold the town hall,,leader_action,1\n",
+            "owner_role",
+            1,
+            "empty",
+        ),
+        (
+            "engagement_plan",
+            "...\n14,visible_start,Hold the town hall,sponsr,leader_action,1\n",
+            "owner_role",
+            1,
+            "mean 'sponsor'",
         ),
         (
             "decision_rights",
