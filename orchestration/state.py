@@ -8,9 +8,9 @@ Who may do what:
 
 * An *intent* (ritual, period) says that mail may leave. At most one is pending at any time.
 * An *edition* belongs to the intent that sealed it; its row is the commit of the sealing.
-* A *ledger* row (message kind, subject, recipient) goes planned -> sending -> accepted | failed |
-  unknown. It goes back to planned only when the channel certainly did not take the message, or
-  when a person says so. ``accepted`` is final.
+* A *ledger* row (message kind, subject, letter, recipient) goes planned -> sending -> accepted |
+  failed | unknown. It goes back to planned only when the channel certainly did not take the
+  message, or when a person says so. ``accepted`` is final.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from sqlalchemy.pool import NullPool
 from orchestration.problems import Problem
 from orchestration.settings import Settings
 
-SCHEMA_REVISION = "0001"  # the newest migration; a test holds it to what alembic finds
+SCHEMA_REVISION = "0002"  # the newest migration; a test holds it to what alembic finds
 LEASE = timedelta(seconds=60)
 _BUSY_SECONDS = 30.0
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
@@ -136,6 +136,7 @@ editions = sa.Table(
     sa.Column("data_as_of", sa.Date),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("restates", sa.ForeignKey("editions.edition_id")),
+    sa.Column("recorded_at", _Moment),
     sa.UniqueConstraint("ritual", "period_id", "number"),
 )
 
@@ -143,6 +144,7 @@ edition_recipients = sa.Table(
     "edition_recipients",
     metadata,
     sa.Column("edition_id", sa.ForeignKey("editions.edition_id"), primary_key=True),
+    sa.Column("letter", sa.String(64), primary_key=True, server_default=""),
     sa.Column("recipient", sa.String(320), primary_key=True),
     sa.Column("address", sa.String(320), nullable=False),
     sa.Column("roles", sa.Text, nullable=False),
@@ -154,6 +156,7 @@ ledger = sa.Table(
     sa.Column("ledger_id", sa.Integer, primary_key=True),
     sa.Column("message_kind", sa.String(32), nullable=False),
     sa.Column("subject_id", sa.String(64), nullable=False),
+    sa.Column("letter", sa.String(64), nullable=False, server_default=""),
     sa.Column("recipient", sa.String(320), nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("run_id", sa.String(64)),
@@ -165,7 +168,7 @@ ledger = sa.Table(
     sa.Column("detail", sa.Text),
     sa.Column("updated_at", _Moment, nullable=False),
     _one_of("status", SendStatus),
-    sa.UniqueConstraint("message_kind", "subject_id", "recipient"),
+    sa.UniqueConstraint("message_kind", "subject_id", "letter", "recipient"),
 )
 
 
@@ -188,8 +191,11 @@ class Intent:
 
 @dataclass(frozen=True)
 class Edition:
-    """One sealed edition. ``folder`` is absolute here; stored relative to the home folder, so that
-    a restored or moved home still finds its editions."""
+    """One sealed edition.
+
+    ``folder`` is absolute here; stored relative to the home folder, so that a restored or moved
+    home still finds its editions. ``recorded_at``: when what it asks for entered the decision log.
+    """
 
     edition_id: str
     intent_id: int
@@ -207,15 +213,21 @@ class Edition:
     data_as_of: Any
     subject: str
     restates: str | None
+    recorded_at: datetime | None
 
 
 @dataclass(frozen=True)
 class FrozenRecipient:
-    """Whom a sealed edition goes to: the key in the ledger, the address, their roles."""
+    """Whom a sealed edition goes to: the key in the ledger, the address, their roles.
+
+    ``letter`` is the folder of their own letter in the edition; empty where all get one email.
+    Who gets two letters is two recipients.
+    """
 
     recipient: str
     address: str
     roles: str
+    letter: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,6 +237,7 @@ class LedgerRow:
     ledger_id: int
     message_kind: str
     subject_id: str
+    letter: str
     recipient: str
     status: SendStatus
     run_id: str | None
@@ -423,7 +436,7 @@ class State:
         ``run_id`` is the root run's) opens at most one intent.
 
         Args:
-            ritual: weekly, monthly or quarterly.
+            ritual: weekly, monthly or quarterly, or a mailing of letters such as monthly_kit.
             period_id: such as ``2026-10``.
             opened_by: ``schedule`` or ``person``.
             run_id: the root run that opens it, where a run does.
@@ -604,6 +617,7 @@ class State:
                         sa.and_(
                             ledger.c.message_kind == "edition",
                             ledger.c.subject_id == edition_recipients.c.edition_id,
+                            ledger.c.letter == edition_recipients.c.letter,
                             ledger.c.recipient == edition_recipients.c.recipient,
                         ),
                     )
@@ -708,6 +722,38 @@ class State:
         ).one_or_none()
         return None if row is None else self._edition(row)
 
+    def unrecorded_editions(self, ritual: str) -> list[Edition]:
+        """Editions handed over whose decisions and actions are not in the log yet, in order.
+
+        Handed over: somebody's mail was accepted or may have been. What was sealed and then
+        cancelled before anybody got it asks nobody for anything.
+        """
+        handed_over = (
+            sa.select(ledger.c.ledger_id)
+            .where(
+                ledger.c.message_kind == "edition",
+                ledger.c.subject_id == editions.c.edition_id,
+                ledger.c.status.in_([SendStatus.ACCEPTED, SendStatus.UNKNOWN]),
+            )
+            .exists()
+        )
+        with self._read() as connection:
+            rows = connection.execute(
+                sa.select(editions)
+                .where(editions.c.ritual == ritual, editions.c.recorded_at.is_(None), handed_over)
+                .order_by(editions.c.period_id, editions.c.number)
+            )
+            return [self._edition(row) for row in rows]
+
+    def mark_recorded(self, edition_id: str) -> None:
+        """Note that what an edition asks for has entered the decision log."""
+        with self._write() as connection:
+            connection.execute(
+                sa.update(editions)
+                .where(editions.c.edition_id == edition_id, editions.c.recorded_at.is_(None))
+                .values(recorded_at=self.now())
+            )
+
     def recipients(self, edition_id: str) -> list[FrozenRecipient]:
         """Whom a sealed edition goes to, frozen when it was sealed."""
         with self._read() as connection:
@@ -716,9 +762,10 @@ class State:
                     edition_recipients.c.recipient,
                     edition_recipients.c.address,
                     edition_recipients.c.roles,
+                    edition_recipients.c.letter,
                 )
                 .where(edition_recipients.c.edition_id == edition_id)
-                .order_by(edition_recipients.c.recipient)
+                .order_by(edition_recipients.c.letter, edition_recipients.c.recipient)
             )
             return [FrozenRecipient(**dict(row._mapping)) for row in rows]
 
@@ -734,20 +781,30 @@ class State:
 
     # ---- ledger --------------------------------------------------------------------------
 
-    def plan(self, message_kind: str, subject_id: str, recipients: Sequence[str]) -> int:
-        """Write a planned row for each recipient that has none; returns how many were new."""
-        if not recipients:
+    def plan(
+        self, message_kind: str, subject_id: str, recipients: Sequence[str | tuple[str, str]]
+    ) -> int:
+        """Write a planned row for each recipient that has none; returns how many were new.
+
+        Args:
+            recipients: keys; of letters, pairs of the letter and the key.
+        """
+        wanted = dict.fromkeys(
+            each if isinstance(each, tuple) else ("", each) for each in recipients
+        )
+        if not wanted:
             return 0
         now = self.now()
         with self._write(f"{message_kind} {subject_id}") as connection:
-            known: set[str] = set(
-                connection.execute(
-                    sa.select(ledger.c.recipient).where(
+            known = {
+                (row.letter, row.recipient)
+                for row in connection.execute(
+                    sa.select(ledger.c.letter, ledger.c.recipient).where(
                         ledger.c.message_kind == message_kind, ledger.c.subject_id == subject_id
                     )
-                ).scalars()
-            )
-            new = [r for r in dict.fromkeys(recipients) if r not in known]
+                )
+            }
+            new = [each for each in wanted if each not in known]
             if new:
                 connection.execute(
                     sa.insert(ledger),
@@ -755,12 +812,13 @@ class State:
                         {
                             "message_kind": message_kind,
                             "subject_id": subject_id,
+                            "letter": letter,
                             "recipient": recipient,
                             "status": SendStatus.PLANNED,
                             "attempts": 0,
                             "updated_at": now,
                         }
-                        for recipient in new
+                        for letter, recipient in new
                     ],
                 )
             return len(new)
@@ -768,9 +826,9 @@ class State:
     def ledger_rows(
         self, message_kind: str | None = None, subject_id: str | None = None
     ) -> list[LedgerRow]:
-        """The ledger, or one message's part of it, by subject and recipient."""
+        """The ledger, or one message's part of it, by subject, letter and recipient."""
         query = sa.select(ledger).order_by(
-            ledger.c.message_kind, ledger.c.subject_id, ledger.c.recipient
+            ledger.c.message_kind, ledger.c.subject_id, ledger.c.letter, ledger.c.recipient
         )
         if message_kind is not None:
             query = query.where(ledger.c.message_kind == message_kind)
@@ -930,7 +988,14 @@ class State:
         return expired
 
     def decide(
-        self, message_kind: str, subject_id: str, recipient: str, verdict: str, *, why: str
+        self,
+        message_kind: str,
+        subject_id: str,
+        recipient: str,
+        verdict: str,
+        *,
+        why: str,
+        letter: str = "",
     ) -> None:
         """A person's (or the provider's) word on an ``unknown``: accepted, failed or resend.
 
@@ -961,6 +1026,7 @@ class State:
                 .where(
                     ledger.c.message_kind == message_kind,
                     ledger.c.subject_id == subject_id,
+                    ledger.c.letter == letter,
                     ledger.c.recipient == recipient,
                     ledger.c.status == SendStatus.UNKNOWN,
                 )
@@ -1029,6 +1095,7 @@ class Sealing:
             [
                 {
                     "edition_id": row.edition_id,
+                    "letter": each.letter,
                     "recipient": each.recipient,
                     "address": each.address,
                     "roles": each.roles,

@@ -8,11 +8,13 @@ import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -121,6 +123,65 @@ def test_opened_by_many_at_once_it_is_migrated_once(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(open_it, range(6))) == [1] * 6
+
+
+def test_a_database_of_the_first_version_is_brought_up_with_its_rows(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "state.sqlite"
+    file.parent.mkdir()
+    engine = sa.create_engine(f"sqlite:///{file}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (
+            "INSERT INTO intents VALUES (7, 'monthly', '2026-10', '2026-11-09 07:00:00', "
+            "'schedule', NULL, 0, 'open', NULL, '', '2026-11-09 07:00:00')",
+            "INSERT INTO editions VALUES ('monthly-2026-10-edition-1', 7, 'monthly', '2026-10', 1, "
+            "'2026-11-09 07:30:00', 'editions/monthly/2026-10/edition-1', 'c', 'f', 'm', 's', 'h', "
+            "'v', '2026-10-31', 'Review', NULL)",
+            "INSERT INTO edition_recipients VALUES "
+            "('monthly-2026-10-edition-1', 'a@x.org', 'A@x.org', 'ld_head'), "
+            "('monthly-2026-10-edition-1', 'b@x.org', 'b@x.org', 'finance')",
+            "INSERT INTO ledger VALUES (3, 'edition', 'monthly-2026-10-edition-1', 'a@x.org', "
+            "'accepted', 'run', NULL, NULL, NULL, 1, 'm-1', NULL, '2026-11-09 07:31:00'), "
+            "(4, 'edition', 'monthly-2026-10-edition-1', 'b@x.org', "
+            "'planned', NULL, NULL, NULL, NULL, 0, NULL, NULL, '2026-11-09 07:31:00')",
+        ):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    with State.at(url_of(tmp_path), tmp_path) as state:
+        edition = state.latest_edition("monthly", "2026-10")
+        assert edition is not None
+        assert edition.recorded_at == edition.sealed_at == datetime(2026, 11, 9, 7, 30, tzinfo=UTC)
+        assert state.recipients(edition.edition_id) == [
+            FrozenRecipient("a@x.org", "A@x.org", "ld_head"),
+            FrozenRecipient("b@x.org", "b@x.org", "finance"),
+        ]
+        first, second = state.ledger_rows()
+        assert (first.ledger_id, first.letter, first.status, first.provider_message_id) == (
+            3,
+            "",
+            SendStatus.ACCEPTED,
+            "m-1",
+        )
+        # what was planned goes on, what was sent is not sent again
+        assert state.plan("edition", edition.edition_id, ["a@x.org", "b@x.org"]) == 0
+        assert not state.claim(first, run_id="r", holder="h", intent_id=7)
+        assert state.claim(second, run_id="r", holder="h", intent_id=7)
+        assert state.finish(second, holder="h", status=SendStatus.ACCEPTED)
+        assert state.settle_intent(7)
+    with sqlite3.connect(file) as raw:
+        created = dict(raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+        assert set(created) == {"alembic_version", *metadata.tables}
+        assert "CONSTRAINT ck_ledger_status CHECK" in created["ledger"]
+        assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
+        with pytest.raises(sqlite3.IntegrityError):
+            raw.execute("UPDATE ledger SET status = 'lost'")
+        with pytest.raises(sqlite3.IntegrityError):
+            raw.execute("INSERT INTO ledger SELECT 9, message_kind, subject_id, recipient, status, "
+                        "run_id, holder, lease_until, not_before, attempts, provider_message_id, "
+                        "detail, updated_at, letter FROM ledger WHERE ledger_id = 3")  # fmt: skip
 
 
 def test_sqlite_is_private_durable_and_keeps_foreign_keys(tmp_path: Path) -> None:
@@ -291,6 +352,34 @@ def test_planning_again_changes_nothing(state: State) -> None:
     assert state.plan("edition", "e1", ["a@x.org", "c@x.org"]) == 1
     assert state.plan("edition", "e1", []) == 0
     assert status(state) == {"a@x.org": "accepted", "b@x.org": "planned", "c@x.org": "planned"}
+
+
+def test_a_person_may_get_two_letters_of_one_edition(state: State) -> None:
+    letters = [("of-ada", "a@x.org"), ("of-bob", "a@x.org"), ("of-bob", "b@x.org")]
+    assert state.plan("edition", "e1", letters) == 3
+    assert state.plan("edition", "e1", letters) == 0
+    rows = state.ledger_rows("edition", "e1")
+    assert [(row.letter, row.recipient) for row in rows] == letters
+    state.claim(rows[0], run_id="r", holder="h")
+    state.finish(rows[0], holder="h", status=SendStatus.UNKNOWN)
+    state.claim(rows[1], run_id="r", holder="h")
+    state.finish(rows[1], holder="h", status=SendStatus.UNKNOWN)
+    state.decide("edition", "e1", "a@x.org", "accepted", why="she has it", letter="of-bob")
+    assert [row.status for row in state.ledger_rows()] == ["unknown", "accepted", "planned"]
+    with pytest.raises(Problem, match="unknown"):
+        state.decide("edition", "e1", "a@x.org", "accepted", why="which?")
+
+
+def test_what_an_edition_asks_for_is_recorded_once_it_was_handed_over(state: State) -> None:
+    commit_edition(state, state.open_intent("monthly", "2026-10", opened_by="schedule"))
+    assert state.unrecorded_editions("monthly") == []  # nobody has it yet
+    (row,) = plan(state, "a@x.org")
+    state.claim(row, run_id="r", holder="h")
+    state.finish(row, holder="h", status=SendStatus.ACCEPTED)
+    assert [each.edition_id for each in state.unrecorded_editions("monthly")] == ["e1"]
+    assert state.unrecorded_editions("weekly") == []
+    state.mark_recorded("e1")
+    assert state.unrecorded_editions("monthly") == []
 
 
 def test_accepted_is_final(state: State) -> None:
