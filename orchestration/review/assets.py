@@ -1,7 +1,9 @@
-"""The review stage's assets: the files of a month's review, in its draft folder."""
+"""The review stage's assets: the files of each ritual's review and of its leaders' letters."""
 
 import re
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from dagster import (
@@ -24,67 +26,84 @@ from orchestration.scorecard.model import Scorecard
 from orchestration.settings import Settings
 
 STAGE = "review"
+PACKS = ("review-pack.pdf", "strategy-pack.pdf")
+_SAME = "The same scorecard gives the same bytes."
+_PAGES = {
+    Grain.WEEK: (
+        "The weekly stand-up digest: an email of one phone screen (HTML, plain text), rendered "
+        f"from the week's scorecard and nothing else. {_SAME}"
+    ),
+    Grain.MONTH: (
+        "The monthly executive review as people read it: one-page scorecard (HTML, PDF), review "
+        "pack (PDF) and email (HTML, plain text, pictures), rendered from the month's scorecard "
+        f"and nothing else. {_SAME}"
+    ),
+}
 
 
 def build_assets(settings: Settings) -> list[AssetsDefinition]:
     """Every asset of this stage."""
+    return [_pages_asset(settings, grain) for grain in _PAGES]
 
+
+def _pages_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
     @asset(
-        key=[STAGE, "month_pages"],
-        description=(
-            "The monthly executive review as people read it: one-page scorecard (HTML, PDF), "
-            "review pack (PDF) and email (HTML, plain text, pictures), rendered from the month's "
-            "scorecard and nothing else. The same scorecard gives the same bytes."
-        ),
-        partitions_def=period_partitions(Grain.MONTH, settings.organisation),
+        key=[STAGE, f"{grain}_pages"],
+        description=_PAGES[grain],
+        partitions_def=period_partitions(grain, settings.organisation),
         backfill_policy=BackfillPolicy.single_run(),
-        deps=[AssetKey(["scorecard", "month_scorecard"])],
+        deps=[AssetKey(["scorecard", f"{grain}_scorecard"])],
         group_name=STAGE,
         owners=["team:learning"],
-        kinds={"python", "html", "pdf"},
+        kinds={"python", "html"} if grain is Grain.WEEK else {"python", "html", "pdf"},
     )
-    def month_pages(context: AssetExecutionContext) -> MaterializeResult:
-        from orchestration.quality.close import require_allowed
+    def pages(context: AssetExecutionContext) -> MaterializeResult:
+        return _each_period(context, settings, grain, render_period)
 
-        periods = sorted(
-            Period.containing(Grain.MONTH, date.fromisoformat(key))
-            for key in context.partition_keys
-        )
-        lake = Lake(settings.lake_url, settings.duckdb)
-        for period in periods:
-            require_allowed(lake, period)
-        files = 0
-        for period in periods:
-            done = render_period(settings, period)
-            files += int(done["files"])
-            context.add_asset_metadata(
-                {
-                    "files": done["files"],
-                    "bytes": done["bytes"],
-                    "pack_pages": done["pages"],
-                    "folder": MetadataValue.path(str(done["folder"])),
-                    "preview": MetadataValue.md(done["preview"]),
-                },
-                partition_key=partition_key(period),
-            )
-        return MaterializeResult(
-            metadata={"periods_rendered": len(periods), "files_rendered": files}
-        )
+    return pages
 
-    return [month_pages]
+
+def _each_period(
+    context: AssetExecutionContext,
+    settings: Settings,
+    grain: Grain,
+    render: Callable[[Settings, Period], dict[str, Any]],
+) -> MaterializeResult:
+    """Render every period of the run, once the close of all of them allows it."""
+    from orchestration.quality.close import require_allowed
+
+    periods = sorted(
+        Period.containing(grain, date.fromisoformat(key)) for key in context.partition_keys
+    )
+    lake = Lake(settings.lake_url, settings.duckdb)
+    for period in periods:
+        require_allowed(lake, period)
+    files = 0
+    for period in periods:
+        done = render(settings, period)
+        files += int(done["files"])
+        context.add_asset_metadata(
+            {
+                **{name: value for name, value in done.items() if isinstance(value, int)},
+                "folder": MetadataValue.path(str(done["folder"])),
+                "preview": MetadataValue.md(done["preview"]),
+            },
+            partition_key=partition_key(period),
+        )
+    return MaterializeResult(metadata={"periods_rendered": len(periods), "files_rendered": files})
 
 
 def render_period(settings: Settings, period: Period) -> dict[str, Any]:
-    """Render one month from its draft scorecard.
+    """Render one period's review from its draft scorecard.
 
     Returns:
-        ``folder``; counts ``files``, ``bytes`` and ``pages`` (of the pack); ``preview``, Markdown
-        that names no person.
+        ``folder``; counts ``files``, ``bytes`` and, of a pack, ``pack_pages``; ``preview``,
+        Markdown that names no person.
 
     Raises:
-        Problem: there is no scorecard of that month, or it is of another one.
+        Problem: there is no scorecard of that period, or it is of another one.
     """
-    from orchestration.review.month import render_month
+    from orchestration.review.invitation import invitation, sealed_invitation
     from orchestration.review.typesetting import page_count
 
     folder = draft_folder(settings, period)
@@ -93,20 +112,35 @@ def render_period(settings: Settings, period: Period) -> dict[str, Any]:
         raise Problem(
             f"this is the scorecard of {scorecard.period_id}, not of {period.id}.",
             file=str(folder / SCORECARD),
-            remedy="materialize scorecard/month_scorecard for this month again.",
+            remedy=f"materialize scorecard/{period.grain}_scorecard for this {period.grain} again.",
         )
-    files = render_month(scorecard, folder)
+    calendar = None
+    if scorecard.sitting is not None:
+        calendar = invitation(
+            scorecard,
+            settings.delivery.sender,
+            before=sealed_invitation(settings, period.grain.ritual, period.id),
+        )
+    files = _renderer(period.grain)(scorecard, folder, calendar)
+    pack = next((file for file in files if file.name in PACKS), None)
     return {
         "folder": folder,
         "files": len(files),
         "bytes": sum(file.stat().st_size for file in files),
-        "pages": page_count((folder / "review-pack.pdf").read_bytes()),
+        **({"pack_pages": page_count(pack.read_bytes())} if pack else {}),
         "preview": _preview(scorecard),
     }
 
 
+def _renderer(grain: Grain) -> Callable[[Scorecard, Path, bytes | None], list[Path]]:
+    from orchestration.review.month import render_month
+    from orchestration.review.week import render_week
+
+    return {Grain.WEEK: render_week, Grain.MONTH: render_month}[grain]
+
+
 def _preview(scorecard: Scorecard) -> str:
-    """The five measures as a Markdown table: no owner, no unit, no person."""
+    """The measures as a Markdown table: no owner, no unit, no person."""
 
     def cell(text: str) -> str:
         return re.sub(r"([\\|`<\[\]*_])", r"\\\1", clean(text, 80))

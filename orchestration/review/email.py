@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from orchestration.review.draft_files import CALENDAR
 from orchestration.review.pages import template
 from orchestration.review.typesetting import Typesetter
 from orchestration.review.view import has_signal, headline, skips
@@ -16,18 +20,20 @@ _PICTURE_DPI = 192  # 168 pt wide, shown 224 px wide: two pixels for each
 
 
 def subject_line(scorecard: Scorecard) -> str:
-    """'Meridian Foods: learning adoption review, October 2026 - <message>', on one line.
+    """'Meridian Foods: learning adoption review, October 2026 - <message>', on one line."""
+    return subject_of(scorecard, "learning adoption review", _message(scorecard))
 
-    A stale note stands before the finding, so that a cut never loses it.
+
+def subject_of(scorecard: Scorecard, kind: str, message: str) -> str:
+    """'<organisation>: <kind>, <period> - <message>', on one line.
+
+    A stale note stands before the message, so that a cut never loses it.
     """
-    head = (
-        f"{clean(scorecard.organisation, 60)}: learning adoption review, "
-        f"{clean(scorecard.period_label, 30)}"
-    )
+    head = f"{clean(scorecard.organisation, 60)}: {kind}, {clean(scorecard.period_label, 30)}"
     if scorecard.stale_note:
         head += f" ({clean(scorecard.stale_note, 60)})"
     room = max(24, SUBJECT_LIMIT - len(head) - 3)
-    return clean(f"{head} - {clean(_message(scorecard), room)}", SUBJECT_LIMIT)
+    return clean(f"{head} - {clean(message, room)}", SUBJECT_LIMIT)
 
 
 def _message(scorecard: Scorecard) -> str:
@@ -79,16 +85,70 @@ def _page_basics(view: dict[str, Any]) -> dict[str, Any]:
 
 def email_html(scorecard: Scorecard, view: dict[str, Any]) -> str:
     """The HTML body; its pictures are named by content id."""
-    text = template("email/month.html.j2").render(
-        view=view,
-        subject=subject_line(scorecard),
-        preheader=preheader(scorecard),
+    return compose_html(
+        "month",
+        view,
+        subject_line(scorecard),
+        preheader(scorecard),
         cids={kpi.kpi_id: content_id(scorecard, kpi.kpi_id) for kpi in scorecard.kpis},
     )
-    return re.sub(r"\n\s*", "\n", text)
 
 
 def email_text(view: dict[str, Any]) -> str:
     """The plain-text body, 76 columns."""
-    text = template("email/month.txt.j2").render(view=view)
+    return compose_text("month", view)
+
+
+def compose(
+    name: str, view: dict[str, Any], subject: str, preheader: str, **more: Any
+) -> tuple[str, str]:
+    """HTML and plain text of one email, from ``templates/email/<name>``."""
+    return compose_html(name, view, subject, preheader, **more), compose_text(name, view, **more)
+
+
+def compose_html(name: str, view: dict[str, Any], subject: str, preheader: str, **more: Any) -> str:
+    """The HTML of one email."""
+    page = template(f"email/{name}.html.j2").render(
+        view=view, subject=subject, preheader=preheader, **more
+    )
+    return re.sub(r"\n\s*", "\n", page)
+
+
+def compose_text(name: str, view: dict[str, Any], **more: Any) -> str:
+    """The plain text of one email, 76 columns."""
+    text = template(f"email/{name}.txt.j2").render(view=view, **more)
     return re.sub(r"\n{4,}", "\n\n\n", text).replace("\u00a0", " ").strip() + "\n"
+
+
+def manifest(
+    subject: str,
+    figures: bytes,
+    inline: Sequence[tuple[str, str, bytes]] = (),
+    attachments: Sequence[tuple[str, str, str]] = (),
+    calendar: bool = False,
+) -> str:
+    """``email.json``: what the email is made of.
+
+    Args:
+        subject: one line.
+        figures: what it was rendered from; its hash says which figures a draft shows.
+        inline: (content id, file, content) of each picture.
+        attachments: (file, name to the reader, media type) of each attachment.
+        calendar: whether the invitation lies beside it.
+    """
+    described: dict[str, object] = {
+        "subject": subject,
+        "scorecard_sha256": hashlib.sha256(figures).hexdigest(),
+        "html": "email.html",
+        "text": "email.txt",
+        "inline": [
+            {"cid": cid, "file": name, "media_type": "image/png"} for cid, name, _ in inline
+        ],
+        "attachments": [
+            {"file": file, "name": name, "media_type": media_type}
+            for file, name, media_type in attachments
+        ],
+    }
+    if calendar:
+        described["calendar"] = CALENDAR
+    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from orchestration.review import charts
-from orchestration.review.words import clean, counted, long_date, minus, sentence_case, unbroken
-from orchestration.scorecard.model import BesideFigure, Decision, Figure, Kpi, Scorecard, UnitRow
+from orchestration.review.figures import absent, figure, in_table
+from orchestration.review.words import clean, counted, long_date, sentence_case, unbroken
+from orchestration.scorecard.model import BesideFigure, Decision, Kpi, Scorecard, UnitRow
 
 MOST_DECISIONS = 3
 MOST_MOVED_UNITS = 6
-_NUMBER_AND_UNIT = re.compile(r"(?P<number>[+\u2212]?[\d.,]+) (?P<unit>per 100|[^\d]{1,12})")
 _SIGNALS = ("improving", "concerning")
 _ABOUT = {"index_change": "change on its own baseline"}
 """What a unit leaves unsaid, beside the measure's name."""
@@ -54,6 +53,7 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
     organisation = cut(scorecard.organisation, 80)
     units = listed_units(scorecard.units, most_units)
     return {
+        "kind": "Learning adoption review",
         "title": f"{organisation}: learning adoption review, {scorecard.period_label}",
         "organisation": organisation,
         "running": clean(scorecard.organisation, 40),
@@ -144,23 +144,6 @@ def headline(finding: str, limit: int = 240) -> str:
     return clean(finding, limit).removesuffix(".")
 
 
-def figure(value: Figure) -> dict[str, Any]:
-    """A figure's text, its state and the reason where it is not a value."""
-    text = minus(clean(value.text, 40))
-    parted = _NUMBER_AND_UNIT.fullmatch(text) if value.state == "value" else None
-    return {
-        "text": unbroken(text) if value.state == "value" else text,
-        "number": parted["number"]
-        if parted
-        else unbroken(text)
-        if value.state == "value"
-        else text,
-        "unit": parted["unit"] if parted else "",
-        "state": value.state,
-        "reason": clean(value.reason, 90) if value.reason and value.state != "value" else None,
-    }
-
-
 def _beside(beside: BesideFigure, cap: float) -> dict[str, Any]:
     return {
         "name": clean(beside.name, int(90 * cap)),
@@ -205,7 +188,7 @@ def _kpi(kpi: Kpi, scorecard: Scorecard, cap: float) -> dict[str, Any]:
         "numerator": figure(kpi.numerator),
         "denominator": figure(kpi.denominator),
         "last_year": figure(kpi.same_period_last_year),
-        "year_to_date": _absent()
+        "year_to_date": absent()
         if kpi.year_to_date.reason == NOT_ADDITIVE
         else figure(kpi.year_to_date),
         "of_target": _of_target(kpi),
@@ -242,7 +225,7 @@ def _moved(kpi: Kpi, rows: Sequence[UnitRow]) -> list[dict[str, Any]]:
         moved.append(
             {
                 "name": clean(row.name, 60),
-                "figure": figure(shown) if shown else _absent(),
+                "figure": figure(shown) if shown else absent(),
                 "signal": row.signals[kpi.kpi_id],
                 "tone": "good" if row.signals[kpi.kpi_id] == "improving" else "bad",
                 "bar": round(min(at / full, 1.0), 4)
@@ -251,16 +234,6 @@ def _moved(kpi: Kpi, rows: Sequence[UnitRow]) -> list[dict[str, Any]]:
             }
         )
     return moved
-
-
-def _in_table(value: Figure) -> dict[str, Any]:
-    """A figure in a narrow column; the table's note says what 'hidden' means."""
-    shown = figure(value)
-    return {**shown, "text": "hidden"} if value.state == "suppressed" else shown
-
-
-def _absent() -> dict[str, Any]:
-    return {"text": "\u2013", "number": "\u2013", "unit": "", "state": "no_data", "reason": None}
 
 
 def _quiet_title(quiet: Sequence[Kpi], every: Sequence[Kpi]) -> str:
@@ -331,7 +304,7 @@ def _units(scorecard: Scorecard, units: Sequence[UnitRow]) -> list[dict[str, Any
             signal = unit.signals.get(kpi.kpi_id)
             cells.append(
                 {
-                    **(_in_table(shown) if shown else _absent()),
+                    **(in_table(shown) if shown else absent()),
                     "tone": {"improving": "good", "concerning": "bad", None: None}[signal],
                     "signal": signal,
                 }
@@ -340,7 +313,7 @@ def _units(scorecard: Scorecard, units: Sequence[UnitRow]) -> list[dict[str, Any
             {
                 "name": clean(unit.name, 60),
                 "depth": unit.depth,
-                "headcount": _in_table(unit.headcount),
+                "headcount": in_table(unit.headcount),
                 "cells": cells,
             }
         )

@@ -80,8 +80,12 @@ def short_span(first: date, last: date | None) -> str:
 
 def counted(count: int, singular: str, plural: str | None = None) -> str:
     """'two decisions', 'one decision', '12 decisions'."""
-    word = _COUNTS[count] if count < len(_COUNTS) else f"{count:,}"
-    return f"{word} {singular if count == 1 else plural or singular + 's'}"
+    return f"{spelled(count)} {singular if count == 1 else plural or singular + 's'}"
+
+
+def spelled(count: int) -> str:
+    """'two', '12'."""
+    return _COUNTS[count] if count < len(_COUNTS) else f"{count:,}"
 
 
 def sentence_case(text: str) -> str:

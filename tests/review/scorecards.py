@@ -23,21 +23,12 @@ from orchestration.scorecard.model import (
     Unit,
     UnitRow,
 )
+from tests.review.values import NO_DATA, NOT_REACHED, SUPPRESSED, value
 
 MONTHS = [f"2025-{month:02d}" for month in (10, 11, 12)] + [
     f"2026-{month:02d}" for month in range(1, 11)
 ]
 HOSTILE = '#read("x") =1+1 <script>alert(1)</script> {{7*7}} $x^2$ @ref *bold* \\n \u202eevil\x00'
-
-NO_DATA = Figure(state="no_data", text="no data", reason="the feed is not connected")
-SUPPRESSED = Figure(state="suppressed", text="too few people to show")
-NOT_REACHED = Figure(state="not_reached", text="not reached", reason="under half have passed")
-
-
-def value(text: str) -> Figure:
-    """A figure whose value is the number its text starts with."""
-    number = text.replace(",", "").lstrip("£").split()[0].replace("\u2212", "-")
-    return Figure(state="value", value=Decimal(number), text=text)
 
 
 def points(

@@ -7,12 +7,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.periods import Period
+from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
 from orchestration.review.assets import build_assets, render_period
 from orchestration.scorecard.draft import write_scorecard
 from orchestration.settings import OrganisationSettings, PathSettings, Settings
-from tests.review import scorecards
+from tests.review import rituals, scorecards
 
 OCTOBER = Period.parse("2026-10")
 
@@ -24,14 +24,39 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
-def test_the_asset_says_what_it_is(settings: Settings) -> None:
-    (asset,) = build_assets(settings)
-    key = dg.AssetKey(["review", "month_pages"])
-    assert asset.key == key
-    assert asset.asset_deps[key] == {dg.AssetKey(["scorecard", "month_scorecard"])}
+@pytest.mark.parametrize("grain", [Grain.WEEK, Grain.MONTH])
+def test_each_ritual_has_its_pages(settings: Settings, grain: Grain) -> None:
+    key = dg.AssetKey(["review", f"{grain}_pages"])
+    asset = pages_of(settings, grain)
+    assert asset.asset_deps[key] == {dg.AssetKey(["scorecard", f"{grain}_scorecard"])}
     spec = asset.get_asset_spec()
     assert spec.group_name == "review" and spec.owners and spec.kinds and spec.description
     assert isinstance(asset.partitions_def, dg.TimeWindowPartitionsDefinition)
+
+
+def pages_of(settings: Settings, grain: Grain) -> dg.AssetsDefinition:
+    """The asset of one ritual's pages."""
+    key = dg.AssetKey(["review", f"{grain}_pages"])
+    return next(asset for asset in build_assets(settings) if asset.key == key)
+
+
+def test_a_run_renders_the_week_with_its_invitation(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.quality.close.require_allowed", lambda *_: None)
+    week = Period.parse("2026-W44")
+    write_scorecard(settings, week, rituals.week(scorecards.typical()))
+    result = dg.materialize(
+        [pages_of(settings, Grain.WEEK)],
+        partition_key="2026-10-26",
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+    folder = settings.home / "drafts" / "weekly" / "2026-W44"
+    assert result.success and b"METHOD:REQUEST" in (folder / "invitation.ics").read_bytes()
+    (event,) = result.asset_materializations_for_node("review__week_pages")
+    told = {name: each.value for name, each in event.metadata.items()}
+    assert told["files"] == 5 and "pack_pages" not in told
+    assert "Lindqvist" not in str(told)
 
 
 def test_a_run_renders_the_month(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +66,7 @@ def test_a_run_renders_the_month(settings: Settings, monkeypatch: pytest.MonkeyP
     )
     write_scorecard(settings, OCTOBER, scorecards.typical())
     result = dg.materialize(
-        build_assets(settings),
+        [pages_of(settings, Grain.MONTH)],
         partition_key="2026-10-01",
         instance=dg.DagsterInstance.ephemeral(),
     )
@@ -66,7 +91,7 @@ def test_a_month_that_is_not_allowed_is_not_rendered(
     monkeypatch.setattr("orchestration.quality.close.require_allowed", refuse)
     write_scorecard(settings, OCTOBER, scorecards.typical())
     result = dg.materialize(
-        build_assets(settings),
+        [pages_of(settings, Grain.MONTH)],
         partition_key="2026-10-01",
         instance=dg.DagsterInstance.ephemeral(),
         raise_on_error=False,

@@ -1,0 +1,61 @@
+"""Measures pages in the browser that people read them in: Chromium, without a window."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+_MEASURE = """
+addEventListener('load', () => {
+  const sizes = [...document.querySelectorAll('iframe')].map(frame => {
+    const page = frame.contentDocument;
+    const right = [...page.body.querySelectorAll('*')].map(e => e.getBoundingClientRect().right);
+    return [Math.max(page.documentElement.scrollWidth, ...right), page.body.scrollHeight];
+  });
+  document.title = JSON.stringify(sizes);
+});
+"""
+
+
+def measure(files: Sequence[Path], width: int, aside: Path) -> list[tuple[float, float]]:
+    """(rightmost pixel, height) of each page when shown ``width`` pixels wide."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    frames = "".join(
+        f'<iframe srcdoc="{html.escape(file.read_text(encoding="utf-8"))}" '
+        f'style="width:{width}px;height:900px;border:0"></iframe>'
+        for file in files
+    )
+    page = aside / "measure.html"
+    page.write_text(
+        f"<!doctype html><meta charset=utf-8><title></title><body>{frames}"
+        f"<script>{_MEASURE}</script></body>",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={aside / 'profile'}",
+            "--virtual-time-budget=5000",
+            "--dump-dom",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert found, done.stderr[-500:]
+    return [(right, height) for right, height in json.loads(html.unescape(found[1]))]
