@@ -43,6 +43,8 @@ FeedName = Literal[
     "leader_actions",
     "business_outcomes",
     "initiatives",
+    "decisions",
+    "records",
 ]
 
 
@@ -218,6 +220,14 @@ class Secrets(BaseSettings):
     sendgrid_api_key: SecretStr | None = None
 
 
+RECORDS = FeedSettings(
+    files={"records": "records/records_{date}_{sequence}.jsonl"},
+    format="jsonl",
+    required=False,
+)
+"""Where the system itself writes what people record: connected in every organisation."""
+
+
 class Settings(_Strict):
     """All settings of one organisation."""
 
@@ -227,7 +237,12 @@ class Settings(_Strict):
     landing: LandingSettings = LandingSettings()
     review: ReviewSettings = ReviewSettings()
     delivery: DeliverySettings = DeliverySettings()
-    feeds: dict[FeedName, FeedSettings] = Field(default_factory=dict)
+    feeds: dict[FeedName, FeedSettings] = Field(default_factory=dict, validate_default=True)
+
+    @field_validator("feeds")
+    @classmethod
+    def _always_connected(cls, value: dict[FeedName, FeedSettings]) -> dict[FeedName, FeedSettings]:
+        return {**value, "records": value.get("records", RECORDS)}
 
     @property
     def home(self) -> Path:

@@ -13,7 +13,6 @@ from dagster import AssetKey, Definitions
 
 from orchestration.cadences import INGEST_JOB, close_job_name, publish_job_name
 from orchestration.definitions import build_definitions
-from orchestration.feeds.contract import CONTRACT
 from orchestration.periods import Grain
 from orchestration.settings import (
     PROJECT_ROOT,
@@ -61,11 +60,11 @@ def test_every_asset_says_what_it_is(definitions: Definitions) -> None:
     assert mute == []
 
 
-def test_the_line_runs_from_files_to_mail(definitions: Definitions) -> None:
+def test_the_line_runs_from_files_to_mail(definitions: Definitions, settings_file: Path) -> None:
     graph = definitions.resolve_asset_graph()
     mail = AssetKey(["delivery", "month_delivery"])
     upstream = graph.get_ancestor_asset_keys(mail)
-    for feed in CONTRACT:
+    for feed in load_settings(settings_file).feeds:
         assert AssetKey(["feeds", f"landed_{feed}"]) in upstream
         assert AssetKey(["quality", f"raw_{feed}"]) in upstream
     for name in (

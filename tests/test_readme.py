@@ -33,4 +33,4 @@ def test_every_link_leads_somewhere() -> None:
 def test_the_settings_shown_are_valid() -> None:
     (shown,) = re.findall(r"```toml\n(.*?)```", README, re.S)
     settings = Settings.model_validate(tomllib.loads(shown))
-    assert set(settings.feeds) == {"courses", "activity", "org_units"}
+    assert set(settings.feeds) == {"courses", "activity", "org_units", "records"}

@@ -31,6 +31,8 @@ _ABOUT: dict[FeedName, str] = {
     "leader_actions": "What leaders did for learning, as recorded by people.",
     "business_outcomes": "The business measures that learning is meant to move, by unit.",
     "initiatives": "Campaigns, launches and competing work that explain a change.",
+    "decisions": "The decision and action log as people keep it: asked, owed, decided, closed.",
+    "records": "What people record by command, workbook or link, and what reviews ask for.",
 }
 
 

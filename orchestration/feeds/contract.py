@@ -1,4 +1,4 @@
-"""The feed contract: ten tables that every source is mapped to.
+"""The feed contract: the tables that every source is mapped to, and what people record.
 
 One home for names, types, keys and kinds; readers, checks, folding and documents read it from here.
 """
@@ -224,7 +224,78 @@ CONTRACT: dict[FeedName, Feed] = {
                 cost DECIMAL(18,2)
             """),
         ),
+        Feed(
+            "decisions",
+            "snapshot",
+            ("entry_id",),
+            _columns("""
+                entry_id! VARCHAR
+                kind! VARCHAR
+                title! VARCHAR
+                right_id VARCHAR
+                org_unit_id VARCHAR
+                owner_person_id VARCHAR
+                owner_role VARCHAR
+                proposed_by_person_id VARCHAR
+                asked_on! DATE
+                asked_in VARCHAR
+                due_on DATE
+                amount DECIMAL(18,2)
+                decided_on DATE
+                decided_by_person_id VARCHAR
+                outcome VARCHAR
+                closed_on DATE
+                source VARCHAR
+                warning_id VARCHAR
+                if_not_taken VARCHAR
+            """),
+        ),
+        Feed(
+            "records",
+            "events",
+            ("record_id",),
+            _columns("""
+                record_id! VARCHAR
+                recorded_at! TIMESTAMPTZ
+                recorded_by VARCHAR
+                source! VARCHAR
+                subject! VARCHAR
+                entry_id! VARCHAR
+                kind VARCHAR
+                title VARCHAR
+                text VARCHAR
+                person_id VARCHAR
+                org_unit_id VARCHAR
+                message_id VARCHAR
+                kpi_id VARCHAR
+                period_id VARCHAR
+                happened_on DATE
+                right_id VARCHAR
+                owner_person_id VARCHAR
+                owner_role VARCHAR
+                proposed_by_person_id VARCHAR
+                asked_on DATE
+                asked_in VARCHAR
+                due_on DATE
+                amount DECIMAL(18,2)
+                decided_on DATE
+                decided_by_person_id VARCHAR
+                outcome VARCHAR
+                closed_on DATE
+                warning_id VARCHAR
+                if_not_taken VARCHAR
+                metric VARCHAR
+                period_start DATE
+                numerator DECIMAL(18,4)
+                denominator DECIMAL(18,4)
+                unit VARCHAR
+                direction VARCHAR
+            """),
+            event_time="recorded_at",
+        ),
     )
 }
 SNAPSHOTS: tuple[FeedName, ...] = tuple(f.name for f in CONTRACT.values() if f.kind == "snapshot")
 EVENTS: tuple[FeedName, ...] = tuple(f.name for f in CONTRACT.values() if f.kind == "events")
+KEPT_BY_PEOPLE: frozenset[FeedName] = frozenset({"decisions", "records"})
+"""Feeds that speak only when somebody has something to say: silence is no fault of theirs."""

@@ -33,9 +33,29 @@ from orchestration.lake import identifier, quoted
 from orchestration.settings import FeedName, FeedSettings, Settings
 
 NAMING_A_PERSON: frozenset[FeedName] = frozenset(
-    ("activity", "enrolments", "assessments", "certifications", "leader_actions")
+    ("activity", "enrolments", "assessments", "certifications", "leader_actions", "records")
 )
 KNOWN_PEOPLE = "_landing_people"
+
+LEADER_ACTION_KINDS = (
+    "town_hall",
+    "email",
+    "manager_cascade",
+    "budget_approval",
+    "blocker_removed",
+    "public_completion",
+    "learning_referenced",
+    "learner_recognised",
+    "manager_forum_attended",
+    "time_freed",
+    "review_attended",
+    "survey_run",
+)
+ENTRY_KINDS = ("decision", "action", "commitment")
+"""What the decision and action log holds; anything else is quarantined."""
+
+SUBJECTS = ("leader_action", "decision", "comment", "outcome")
+"""What a record can be about; anything else is quarantined."""
 
 CODES: dict[FeedName, dict[str, tuple[str, ...]]] = {
     "people": {
@@ -53,23 +73,14 @@ CODES: dict[FeedName, dict[str, tuple[str, ...]]] = {
             "withdrawn",
         )
     },
-    "leader_actions": {
-        "kind": (
-            "town_hall",
-            "email",
-            "manager_cascade",
-            "budget_approval",
-            "blocker_removed",
-            "public_completion",
-            "learning_referenced",
-            "learner_recognised",
-            "manager_forum_attended",
-            "time_freed",
-            "review_attended",
-        )
-    },
+    "leader_actions": {"kind": LEADER_ACTION_KINDS},
     "business_outcomes": {"direction": ("up", "down")},
     "initiatives": {"kind": ("campaign", "launch", "competing_work", "outage", "process_change")},
+    "decisions": {"source": ("person", "review", "warning", "plan")},
+    "records": {
+        "source": ("command", "link", "workbook", "review"),
+        "direction": ("up", "down"),
+    },
 }
 """Known codes of coded columns; others are accepted and counted in the profile."""
 
@@ -98,6 +109,42 @@ UNKNOWN_PERSON = RowRule(
     f"person_id NOT IN (SELECT person_id FROM {KNOWN_PEOPLE})",
 )
 
+
+def _in(column: str, words: Iterable[str]) -> str:
+    return f"lower(trim({column})) IN ({', '.join(map(quoted, words))})"
+
+
+_DATES_IN_ORDER = (
+    RowRule("due_before_asked", "due before it was asked", "due_on < asked_on"),
+    RowRule("decided_before_asked", "decided before it was asked", "decided_on < asked_on"),
+    RowRule("closed_before_asked", "closed before it was asked", "closed_on < asked_on"),
+    RowRule("negative_amount", "negative amount", "amount < 0"),
+)
+
+
+def _needs(subject: str, *columns: str) -> RowRule:
+    """A record of this subject says nothing without these columns."""
+    lacking = " OR ".join(f"{identifier(column)} IS NULL" for column in columns)
+    return RowRule(
+        f"{subject}_incomplete",
+        f"{subject.replace('_', ' ')} without {', '.join(columns[:-1])} or {columns[-1]}",
+        f"{_in('subject', [subject])} AND ({lacking})",
+    )
+
+
+_STATED_OF_ENTRIES = (
+    "title",
+    "owner_person_id",
+    "owner_role",
+    "right_id",
+    "due_on",
+    "amount",
+    "decided_on",
+    "decided_by_person_id",
+    "outcome",
+    "closed_on",
+    "if_not_taken",
+)
 _OWN: dict[FeedName, tuple[RowRule, ...]] = {
     "people": (
         RowRule("left_before_hired", "left before hired", "left_on < hired_on"),
@@ -116,6 +163,34 @@ _OWN: dict[FeedName, tuple[RowRule, ...]] = {
         RowRule("expires_before_issued", "expires before issued", "expires_at < issued_at"),
     ),
     "initiatives": (RowRule("ends_before_start", "ends before it starts", "ends_on < starts_on"),),
+    "decisions": (
+        RowRule("unknown_kind", "unknown kind", f"NOT {_in('kind', ENTRY_KINDS)}"),
+        *_DATES_IN_ORDER,
+    ),
+    "records": (
+        RowRule("unknown_subject", "unknown subject", f"NOT {_in('subject', SUBJECTS)}"),
+        _needs("leader_action", "person_id", "kind", "happened_on"),
+        _needs("comment", "kpi_id", "period_id", "text"),
+        _needs("outcome", "org_unit_id", "metric", "period_start", "numerator"),
+        RowRule(
+            "decision_empty",
+            "decision that opens nothing and changes nothing",
+            f"{_in('subject', ['decision'])} AND "
+            f"coalesce({', '.join(f'CAST({c} AS VARCHAR)' for c in _STATED_OF_ENTRIES)}) IS NULL",
+        ),
+        RowRule(
+            "unknown_kind",
+            "unknown kind",
+            f"{_in('subject', ['decision'])} AND NOT {_in('kind', ENTRY_KINDS)}",
+        ),
+        RowRule(
+            "unknown_period",
+            "unknown period",
+            "NOT regexp_full_match(period_id, "
+            "'[0-9]{4}-(0[1-9]|1[0-2]|Q[1-4]|W(0[1-9]|[1-4][0-9]|5[0-3]))')",
+        ),
+        *_DATES_IN_ORDER,
+    ),
 }
 _FUTURE = RowRule("future_event", "event in the future")
 
@@ -182,9 +257,13 @@ def row_rules(
 
 def _timed(feed: Feed) -> tuple[str, ...]:
     """Columns that cannot lie in the future."""
-    if feed.event_time is not None:
-        return (feed.event_time,)
-    return ("started_at", "completed_at") if feed.name == "enrolments" else ()
+    others: dict[FeedName, tuple[str, ...]] = {
+        "enrolments": ("started_at", "completed_at"),
+        "decisions": ("asked_on", "decided_on", "closed_on"),
+        "records": ("happened_on", "asked_on", "decided_on", "closed_on"),
+    }
+    event = () if feed.event_time is None else (feed.event_time,)
+    return (*event, *others.get(feed.name, ()))
 
 
 def _first_moment(day: date, settings: Settings) -> str:

@@ -247,7 +247,8 @@ class Staging:
                 checked.append(f"CASE WHEN {step.valid} THEN {names[2]} END AS {name}")
                 wrong = f"({step.valid}) IS NOT TRUE"
             bad.append(
-                f"CASE WHEN {names[1]} IS NOT NULL AND {wrong} THEN {1 << position} ELSE 0 END"
+                f"CASE WHEN {names[1]} IS NOT NULL AND {wrong} "
+                f"THEN CAST({1 << position} AS BIGINT) ELSE 0 END"
             )
         day = ""
         if self.feed.event_time is not None:
@@ -267,7 +268,7 @@ class Staging:
         query = (
             f"SELECT *{day}, CAST({verdict} AS SMALLINT) AS _rule FROM ("
             f"SELECT {', '.join(checked)}, {FILE}, {ROW}, row_number() OVER () AS _id, "
-            f"CAST({' | '.join(bad) or '0'} AS INTEGER) AS _bad FROM ("
+            f"CAST({' | '.join(bad) or '0'} AS BIGINT) AS _bad FROM ("
             f"SELECT {', '.join(values)}, {FILE}, {ROW} FROM ("
             f"SELECT {', '.join(given)}, {FILE}, {ROW} FROM ({mapping.relation}))))"
         )

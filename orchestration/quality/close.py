@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from orchestration.feeds.contract import CONTRACT
+from orchestration.feeds.contract import CONTRACT, KEPT_BY_PEOPLE
 from orchestration.feeds.deliveries import DeliveryManifest, in_force, manifests
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, nth_working_day
@@ -316,6 +316,8 @@ def _feed_verdict(
         verdict: FeedState = "missing" if found.required else "not_connected"
         return found.model_copy(update={"verdict": verdict, "reason": f"{nothing} {named}".strip()})
     covered = covered_until(feed, standing)
+    if feed in KEPT_BY_PEOPLE:  # nobody had more to say up to the period's end
+        covered = max(covered or period.end, period.end)
     as_of = min(covered, period.end) if covered else None
     faults = _staleness(feed, period, standing, covered, declared)
     if faults:
@@ -348,6 +350,8 @@ def _is_required(feed: FeedName, declared: FeedSettings | None) -> bool:
     """Whether the feed may not lack: by its nature, or because its declaration says so."""
     if feed in ALWAYS_NEEDED:
         return True
+    if feed in KEPT_BY_PEOPLE:
+        return False
     return declared.required if declared else feed in NEEDED_UNLESS_OPTIONAL
 
 
@@ -355,6 +359,8 @@ def _nothing(feed: FeedName, period: Period, standing: Sequence[DeliveryManifest
     """Why there is no data for the period at all; empty where there is some."""
     if not standing:
         return "No delivery is in force."
+    if feed in KEPT_BY_PEOPLE:
+        return ""
     if CONTRACT[feed].kind == "snapshot":
         first = min(m.delivery_date for m in standing)
         what = "snapshot"
@@ -383,7 +389,7 @@ def _staleness(
     if covered is None or covered < needed:
         until = f"ends on {_say(covered)}" if covered else "has no dated row"
         faults.append((f"The data {until}, {_say(needed)} is needed.", covered))
-    if CONTRACT[feed].kind == "snapshot":
+    if CONTRACT[feed].kind == "snapshot" and feed not in KEPT_BY_PEOPLE:
         newest = max(m.delivery_date for m in standing if m.delivery_date <= period.end)
         if (period.end - newest).days > MAX_SNAPSHOT_AGE_DAYS:
             faults.append((f"The last snapshot of the period is of {_say(newest)}.", newest))

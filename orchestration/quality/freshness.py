@@ -9,6 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal
 
+from orchestration.feeds.contract import KEPT_BY_PEOPLE
 from orchestration.feeds.deliveries import DeliveryManifest
 from orchestration.periods import Grain, latest_closed
 from orchestration.quality.close import covered_until, deadline, needed_until
@@ -61,6 +62,10 @@ def freshness(
     def result(state: Literal["fresh", "quiet", "late", "not_connected"], why: str) -> Freshness:
         return Freshness(feed, state, why, covered, age, due, needed)
 
+    if feed in KEPT_BY_PEOPLE:
+        if covered is None:
+            return result("not_connected", "nothing was ever recorded, which is no fault.")
+        return result("fresh", f"the last word is of {covered}; nothing new is no fault.")
     if covered is None:
         if not declared.required:
             return result("not_connected", "optional, and no delivery was ever in force.")

@@ -43,6 +43,8 @@ def run(made: Organisation, feed: str, first: str, last: str) -> dict[str, dict[
 def test_every_declared_feed_is_an_asset(organisation: Make) -> None:
     made = organisation({feed: {} for feed in ("people", "courses", "activity")})
     assets = {a.key.path[-1]: a for a in build_assets(made.settings)}
+    written = assets.pop("landed_records")  # declared by default: JSON lines of the system's own
+    assert {"duckdb", "parquet", "jsonl"} == set(next(iter(written.specs)).kinds)
     assert list(assets) == ["landed_people", "landed_courses", "landed_activity"]
     for name, built in assets.items():
         feed = CONTRACT[name.removeprefix("landed_")]  # type: ignore[index]

@@ -23,7 +23,7 @@ def lake(tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def make_settings(tmp_path: Path) -> Callable[..., Settings]:
-    """Settings of an organisation in London with all ten feeds declared."""
+    """Settings of an organisation in London with all feeds declared."""
 
     def make(
         on_stale: str = "mark", without: tuple[str, ...] = (), **feeds: dict[str, Any]

@@ -51,7 +51,7 @@ def violating(feed: FeedName, position: int, expectation: dict[str, Any]) -> Del
     if column == "rows_accepted":
         return manifest_of(feed, day, rows=0, profile=good.profile)
     if column == "rejected_share":
-        rejected = {0.1: 150, 0.01: 20}[kwargs["max_value"]]
+        rejected = {0.1: 150, 0.01: 20, 0.0: 1}[kwargs["max_value"]]
         return manifest_of(feed, day, rows=1000, rejected=rejected)
     if column == "profile_keys_missing":
         profile = dict(good.profile)
@@ -183,6 +183,9 @@ CODED = {
     "parent_org_unit_id": "",
     "left_on": "",
     "manager_id": "",
+    "source": "review",
+    "subject": "decision",
+    "period_id": "2026-02",
 }
 
 
@@ -194,7 +197,7 @@ def test_landing_computes_every_number_that_the_suite_reads(
     settings = make_settings()
     settings.landing_folder.mkdir(parents=True, exist_ok=True)
     columns = CONTRACT[feed].columns
-    kind = {"leader_actions": "town_hall", "initiatives": "launch"}.get(feed, "x")
+    kind = {"leader_actions": "town_hall", "initiatives": "launch"}.get(feed, "decision")
     row = [
         CODED.get(c.name)
         if c.name in CODED

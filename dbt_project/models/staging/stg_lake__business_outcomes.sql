@@ -2,7 +2,7 @@
 
 with
 
-in_force as (
+told as (
     select
         business_outcomes.org_unit_id,
         business_outcomes.metric,
@@ -11,19 +11,41 @@ in_force as (
         business_outcomes.denominator,
         business_outcomes.unit,
         business_outcomes.direction,
-        row_number() over (
-            partition by
-                business_outcomes.org_unit_id,
-                business_outcomes.metric,
-                business_outcomes.period_start
-            order by business_outcomes.delivery_id desc
-        ) as recency
+        business_outcomes.delivery_id as told_in,
+        0 as told_in_turn
     from {{ source('lake', 'raw_business_outcomes') }} as business_outcomes
     where
         business_outcomes.delivery_id in (
             select deliveries.delivery_id
             from {{ source('lake', 'in_force_business_outcomes') }} as deliveries
         )
+
+    union all
+    select
+        records.org_unit_id,
+        records.metric,
+        records.period_start,
+        records.numerator,
+        records.denominator,
+        records.unit,
+        records.direction,
+        cast(records.recorded_on as varchar) as told_in,
+        row_number() over (
+            partition by records.org_unit_id, records.metric, records.period_start
+            order by records.recorded_at, records.record_id
+        ) as told_in_turn
+    from {{ ref('stg_lake__records') }} as records
+    where records.subject = 'outcome'
+),
+
+numbered as (
+    select
+        told.*,
+        row_number() over (
+            partition by told.org_unit_id, told.metric, told.period_start
+            order by substr(told.told_in, 1, 10) desc, told.told_in_turn desc, told.told_in desc
+        ) as recency
+    from told
 )
 
 select
@@ -34,5 +56,5 @@ select
     latest.denominator,
     latest.unit,
     lower(trim(latest.direction)) as direction
-from in_force as latest
+from numbered as latest
 where latest.recency = 1

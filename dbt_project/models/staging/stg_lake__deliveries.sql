@@ -78,3 +78,19 @@ select
     delivery_date,
     newest_on
 from {{ source('lake', 'in_force_initiatives') }}
+
+union all
+select
+    'decisions' as feed,
+    delivery_id,
+    delivery_date,
+    newest_on
+from {{ source('lake', 'in_force_decisions') }}
+
+union all
+select
+    'records' as feed,
+    delivery_id,
+    delivery_date,
+    newest_on
+from {{ source('lake', 'in_force_records') }}
