@@ -157,7 +157,9 @@ class FeedSettings(_Strict):
     ``files`` names each view and its path pattern under the landing folder; ``{date}`` (or
     ``{date:%Y%m%d}``) stands for the delivery date and the optional ``{sequence}`` for the number
     of a re-delivery. Give ``columns`` (contract column = source column) or ``select`` (one SELECT
-    over the views).
+    over the views). ``sheet`` names the sheet of an XLSX workbook: one for every file, or a table
+    view = sheet, so that one workbook serves several feeds and one feed several sheets; the first
+    sheet where nothing is named.
     """
 
     files: dict[str, str] = Field(min_length=1)
@@ -167,7 +169,7 @@ class FeedSettings(_Strict):
     quote: str = '"'
     encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
     null_values: tuple[str, ...] = ("",)
-    sheet: str | None = None
+    sheet: str | dict[str, str] | None = None
     date_format: str = "%Y-%m-%d"
     timestamp_format: str | None = None
     time_zone: str | None = Field(default=None, description="of naive times; default UTC")
@@ -186,12 +188,18 @@ class FeedSettings(_Strict):
         description="days the newest data may lie before a period's end",
     )
 
+    def sheet_of(self, view: str) -> str | None:
+        """The sheet that a view is read from; None for the first."""
+        return self.sheet.get(view) if isinstance(self.sheet, dict) else self.sheet
+
     @model_validator(mode="after")
     def _one_mapping(self) -> FeedSettings:
         if self.columns is not None and self.select is not None:
             raise ValueError("give either `columns` or `select`, not both")
         if self.columns is not None and len(self.files) > 1:
             raise ValueError("several files need a `select` that says how they join")
+        if isinstance(self.sheet, dict) and (unknown := set(self.sheet) - set(self.files)):
+            raise ValueError(f"sheet names {sorted(unknown)[0]!r}, which `files` does not")
         for pattern in self.files.values():
             if "{date" not in pattern:
                 raise ValueError(f"file pattern {pattern!r} has no {{date}}")

@@ -225,7 +225,7 @@ def _resolved(
     for column, name in absent.items():
         renamed = get_close_matches(name.lower(), spare, 1, 0.6)
         if declaration.format != "jsonl" or feed.column(column).required or renamed:
-            raise missing_column(source.name, name, source.columns, wanted.values())
+            raise missing_column(source.place, name, source.columns, wanted.values())
     columns = (*source.columns, *dict.fromkeys(absent.values()))
     return replace(source, columns=columns, relation=json_relation(source, declaration, columns))
 
@@ -251,7 +251,7 @@ def _by_select(
         for source in files[1:]:
             for name in source.columns:
                 if name not in files[0].columns:
-                    raise missing_column(files[0].name, name, files[0].columns)
+                    raise missing_column(files[0].place, name, files[0].columns)
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW {identifier(view)} AS {union(files)}"
         ).fetchall()
@@ -323,23 +323,44 @@ def _with_named_keys(
 def _with_row_number(connection: duckdb.DuckDBPyConnection, tree: dict[str, Any]) -> str | None:
     """The SELECT with the file and row that each of its rows stems from, where there is one.
 
-    That is the leftmost view of its FROM clause; a grouped, distinct or united result has none.
+    That is the leftmost view of its FROM clause; a grouped or distinct result has none. Of a
+    UNION ALL (several sheets, say), each part has its own.
     """
     node = tree["statements"][0]["node"]
+    ctes = {name.lower() for name in _cte_names(tree)}
+    parts = [node]
+    if node.get("type") == "SET_OPERATION_NODE":
+        if node.get("setop_type") != "UNION" or not node.get("setop_all"):
+            return None
+        parts = node.get("children") or [node.get("left"), node.get("right")]
+        if node.get("modifiers"):
+            return None
+    if not all(part and _place_added(part, ctes) for part in parts):
+        return None
+    try:
+        rendered = connection.execute(
+            "SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree)]
+        ).fetchall()
+    except duckdb.Error:
+        return None  # the plain SELECT then serves; its rows are without a source row
+    return str(rendered[0][0]).rstrip(";")
+
+
+def _place_added(node: dict[str, Any], ctes: set[str]) -> bool:
+    """Adds file and row to the outputs of one SELECT; whether its rows have them."""
     if node.get("type") != "SELECT_NODE" or node.get("group_expressions") or node.get("having"):
-        return None
+        return False
     if any(m.get("type") == "DISTINCT_MODIFIER" for m in node.get("modifiers") or []):
-        return None
+        return False
     left = node.get("from_table") or {}
     while left.get("type") == "JOIN":
         if left.get("join_type") not in ("INNER", "LEFT", "SEMI", "ANTI"):
-            return None
+            return False
         left = left["left"]
-    ctes = {name.lower() for name in _cte_names(tree)}
     if left.get("type") != "BASE_TABLE" or left["table_name"].lower() in ctes:
-        return None
+        return False
     if left.get("column_name_alias"):
-        return None
+        return False
     table = left.get("alias") or left["table_name"]
     for name, alias in ((FILE, "_landing_file"), (ROW, "_landing_row")):
         node["select_list"].append(
@@ -352,13 +373,7 @@ def _with_row_number(connection: duckdb.DuckDBPyConnection, tree: dict[str, Any]
                 "column_names": [table, name],
             }
         )
-    try:
-        rendered = connection.execute(
-            "SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree)]
-        ).fetchall()
-    except duckdb.Error:
-        return None  # the plain SELECT then serves; its rows are without a source row
-    return str(rendered[0][0]).rstrip(";")
+    return True
 
 
 def _unbound(
@@ -381,7 +396,7 @@ def _unbound(
     views = [table[1]] if table and table[1] in sources else list(sources)
     files = [source for view in views for source in sources[view]]
     columns = list(dict.fromkeys(name for source in files for name in source.columns))
-    return missing_column(", ".join(source.name for source in files), column, columns)
+    return missing_column(", ".join(source.place for source in files), column, columns)
 
 
 @dataclass(frozen=True)

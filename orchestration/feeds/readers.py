@@ -56,6 +56,7 @@ class Source:
         columns: source column names, in order.
         relation: SQL of a relation with these columns, ``_file`` and ``_row``.
         table: temporary table behind the relation, to drop when done; None where there is none.
+        sheet: declared sheet of a workbook, None where none is named.
     """
 
     view: str
@@ -67,6 +68,12 @@ class Source:
     columns: tuple[str, ...] = ()
     relation: str = ""
     table: str | None = None
+    sheet: str | None = None
+
+    @property
+    def place(self) -> str:
+        """How messages and quarantined rows name where a row stands: file, and sheet if named."""
+        return self.name if self.sheet is None else f"{self.name} (sheet {self.sheet})"
 
 
 def inspect(path: Path, name: str, view: str, declaration: FeedSettings, scratch: Path) -> Source:
@@ -87,7 +94,8 @@ def inspect(path: Path, name: str, view: str, declaration: FeedSettings, scratch
             while chunk := handle.read(_CHUNK):
                 digest.update(chunk)
         _refuse_empty(size, name)
-        return Source(view, name, path, path, digest.hexdigest(), size)
+        sheet = declaration.sheet_of(view) if declaration.format == "xlsx" else None
+        return Source(view, name, path, path, digest.hexdigest(), size, sheet=sheet)
     decoder = _Decoder(name, declaration.encoding)
     copy = scratch / f"{view}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.txt"
     sink = copy.open("wb") if declaration.encoding != "utf-8" else None
@@ -278,7 +286,7 @@ def union(sources: Iterable[Source], columns: Iterable[str] | None = None) -> st
     for source in files:
         for column in wanted:
             if column not in source.columns:
-                raise missing_column(source.name, column, source.columns, wanted)
+                raise missing_column(source.place, column, source.columns, wanted)
     return " UNION ALL ".join(f"SELECT {listed} FROM {s.relation}" for s in files)
 
 
@@ -451,17 +459,17 @@ def _xlsx(
 ) -> Source:
     import pyarrow as pa
 
-    rows = _xlsx_rows(source, declaration)
+    rows = _xlsx_rows(source)
     header = next(rows, (0, []))[1]
     while header and header[-1] is None:
         header.pop()
     if not header:
         raise ContractProblem(
             "the sheet is empty.",
-            file=source.name,
+            file=source.place,
             remedy="send the column names in the first row of the sheet.",
         )
-    columns = _checked_names([name or "" for name in header], source.name)
+    columns = _checked_names([name or "" for name in header], source.place)
     schema = pa.schema([(name, pa.string()) for name in columns] + [(ROW, pa.int64())])
     nulls = set(null_texts(declaration))
 
@@ -497,7 +505,7 @@ def _xlsx(
     if faults:
         connection.execute(f"DROP TABLE {table}").fetchall()
         raise faults[0]
-    relation = f"(SELECT * EXCLUDE ({ROW}), {quoted(source.name)} AS {FILE}, {ROW} FROM {table})"
+    relation = f"(SELECT * EXCLUDE ({ROW}), {quoted(source.place)} AS {FILE}, {ROW} FROM {table})"
     return _with(source, columns, relation, table)
 
 
@@ -511,7 +519,7 @@ def _batch(rows: list[list[Any]], schema: Any) -> Any:
     return pa.record_batch(arrays, schema=schema)
 
 
-def _xlsx_rows(source: Source, declaration: FeedSettings) -> Iterator[tuple[int, list[str | None]]]:
+def _xlsx_rows(source: Source) -> Iterator[tuple[int, list[str | None]]]:
     """Rows of the sheet as text, the header first as row 0; a row's number counts from below it."""
     import openpyxl
 
@@ -520,24 +528,24 @@ def _xlsx_rows(source: Source, declaration: FeedSettings) -> Iterator[tuple[int,
     except Exception as error:  # zip, XML and openpyxl's own errors alike: the file is unreadable
         raise ContractProblem(
             f"not readable as an XLSX workbook ({type(error).__name__}).",
-            file=source.name,
+            file=source.place,
             remedy="send the workbook again, whole and without a password, saved as .xlsx.",
         ) from error
     try:
-        if declaration.sheet is not None and declaration.sheet not in book.sheetnames:
+        if source.sheet is not None and source.sheet not in book.sheetnames:
             raise ContractProblem(
-                f"the workbook has no sheet {declaration.sheet!r}; it has: "
+                f"the workbook has no sheet {source.sheet!r}; it has: "
                 f"{', '.join(book.sheetnames)}.",
                 file=source.name,
                 remedy="name the sheet as declared, or declare the right one.",
             )
-        sheet = book[declaration.sheet] if declaration.sheet else book.worksheets[0]
+        sheet = book[source.sheet] if source.sheet else book.worksheets[0]
         sheet.reset_dimensions()  # the size that a file states of itself is often wrong
         top: int | None = None
         names: list[str | None] = []
         for position, row in enumerate(sheet.iter_rows(), start=1):
             if top is None:
-                cells = [_cell(c, source.name, None, None) for c in row]
+                cells = [_cell(c, source.place, None, None) for c in row]
                 if any(cells):
                     top, names = position, cells
                     yield 0, cells
@@ -545,7 +553,7 @@ def _xlsx_rows(source: Source, declaration: FeedSettings) -> Iterator[tuple[int,
             yield (
                 position - top,
                 [
-                    _cell(c, source.name, names[i] if i < len(names) else None, position - top)
+                    _cell(c, source.place, names[i] if i < len(names) else None, position - top)
                     for i, c in enumerate(row)
                 ],
             )
@@ -554,7 +562,7 @@ def _xlsx_rows(source: Source, declaration: FeedSettings) -> Iterator[tuple[int,
     except Exception as error:
         raise ContractProblem(
             f"the sheet cannot be read to its end ({type(error).__name__}).",
-            file=source.name,
+            file=source.place,
             remedy="open it in a spreadsheet program, save it and send it again.",
         ) from error
     finally:

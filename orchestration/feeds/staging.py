@@ -155,20 +155,23 @@ class Staging:
             )
         return error
 
-    def _file_rows(self, by_view: dict[str, list[Source]]) -> dict[str, int]:
-        """Data rows of each file, counted on the source alone; refuses an empty snapshot."""
-        counted: dict[str, int] = {}
+    def _file_rows(self, by_view: dict[str, list[Source]]) -> dict[tuple[str, str], int]:
+        """Data rows of each view's files, counted on the source alone; refuses an empty snapshot.
+
+        By view and file: two views may be two sheets of one workbook.
+        """
+        counted: dict[tuple[str, str], int] = {}
         for files in by_view.values():
             for source in files:
-                counted[source.name] = int(
+                counted[source.view, source.name] = int(
                     self._rows(f"SELECT count(*) FROM {source.relation}")[0][0]
                 )
         for files in by_view.values():
-            if self._is_snapshot and not any(counted[source.name] for source in files):
+            if self._is_snapshot and not any(counted[source.view, source.name] for source in files):
                 raise ContractProblem(
                     "the file has a header and no row: a snapshot of nothing would end everything "
                     "it described before.",
-                    file=files[0].name,
+                    file=files[0].place,
                     remedy="send the whole snapshot.",
                 )
         return counted
@@ -286,7 +289,7 @@ class Staging:
         manifest: DeliveryManifest,
         mapping: Mapped,
         rules: list[RowRule],
-        file_rows: dict[str, int],
+        file_rows: dict[tuple[str, str], int],
         judge_people: bool,
         previous: DeliveryManifest | None,
         replaced: DeliveryManifest | None,
@@ -372,7 +375,7 @@ class Staging:
         return manifest.model_copy(
             update={
                 "files": [
-                    file.model_copy(update={"rows": file_rows[file.path]})
+                    file.model_copy(update={"rows": file_rows[file.view, file.path]})
                     for file in manifest.files
                 ],
                 "rows_in": rows_in,

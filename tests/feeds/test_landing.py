@@ -465,7 +465,7 @@ def test_a_wrong_value_behind_a_select_still_names_its_row(organisation: Make) -
     [
         "SELECT c1 AS course_id, count(*) AS duration_minutes FROM courses GROUP BY c1",
         "SELECT DISTINCT c1 AS course_id FROM courses",
-        "SELECT c1 AS course_id FROM courses UNION ALL SELECT c1 FROM courses WHERE false",
+        "SELECT c1 AS course_id FROM courses UNION SELECT c1 FROM courses WHERE false",
         "SELECT min(c1) AS course_id FROM courses",
         "SELECT q.c AS course_id FROM (SELECT c1 AS c FROM courses) AS q",
     ],
