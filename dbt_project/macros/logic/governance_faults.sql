@@ -1,0 +1,205 @@
+{# What is wrong with the governance at the period's end. Units with a programme, started or not,
+   need a sponsor, an operator and a measurer, each with a deputy; the rest holds of every role. #}
+{% macro governance_faults(grain) -%}
+with
+
+governance as (
+    select * from {{ of_grain('governance', grain) }}
+),
+
+units as (
+    select distinct
+        tree.period_start,
+        tree.org_unit_id,
+        tree.depth
+    from {{ of_grain('int_org_tree', grain) }} as tree
+),
+
+needed as (
+    select distinct
+        units.period_start,
+        units.org_unit_id,
+        units.depth,
+        roles.role
+    from {{ of_grain('stg_control__periods', grain) }} as periods
+    inner join {{ ref('programme') }} as programme
+        on programme.valid_from <= periods.period_end
+    inner join units
+        on
+            periods.period_start = units.period_start
+            and (
+                programme.org_unit_id = units.org_unit_id
+                or (programme.org_unit_id = '*' and units.depth = 0)
+            )
+    cross join (
+        select 'sponsor' as role
+        union all
+        select 'operator' as role
+        union all
+        select 'measurer' as role
+    ) as roles
+),
+
+-- the executive sponsor is the whole's sponsor too
+filled as (
+    select
+        needed.period_start,
+        needed.org_unit_id,
+        needed.role,
+        governance.person_id,
+        governance.deputy_person_id,
+        governance.deputy_name,
+        governance.deputy_is_active
+    from needed
+    inner join governance
+        on
+            needed.period_start = governance.period_start
+            and needed.org_unit_id = governance.org_unit_id
+            and (
+                needed.role = governance.role
+                or (
+                    needed.role = 'sponsor'
+                    and governance.role = 'executive_sponsor'
+                    and needed.depth = 0
+                )
+            )
+),
+
+coverage as (
+    select
+        needed.period_start,
+        needed.org_unit_id,
+        needed.role,
+        count(filled.person_id) as holders,
+        max(filled.person_id) as person_id,
+        count(filled.deputy_person_id) as deputies,
+        max(case when filled.deputy_is_active then 1 else 0 end) as has_active_deputy
+    from needed
+    left join filled
+        on
+            needed.period_start = filled.period_start
+            and needed.org_unit_id = filled.org_unit_id
+            and needed.role = filled.role
+    group by needed.period_start, needed.org_unit_id, needed.role
+),
+
+crowded as (
+    select
+        governance.period_start,
+        governance.org_unit_id,
+        governance.role,
+        count(distinct governance.person_id) as holders
+    from governance
+    where governance.role not in ('elt_member', 'manager_rep', 'competency_owner')
+    group by governance.period_start, governance.org_unit_id, governance.role
+    having count(distinct governance.person_id) > 1
+)
+
+select
+    coverage.period_start,
+    coverage.org_unit_id,
+    coverage.role,
+    'vacant' as fault,
+    cast(null as varchar) as person_id,
+    'nobody is named' as detail
+from coverage
+where coverage.holders = 0
+
+union all
+select
+    coverage.period_start,
+    coverage.org_unit_id,
+    coverage.role,
+    'no_deputy' as fault,
+    coverage.person_id,
+    case when coverage.deputies = 0 then 'no deputy is named' else 'the deputy is not there' end
+        as detail
+from coverage
+where coverage.holders > 0 and coverage.has_active_deputy = 0
+
+union all
+select
+    governance.period_start,
+    governance.org_unit_id,
+    governance.role,
+    'two_holders' as fault,
+    governance.person_id,
+    concat(cast(crowded.holders as varchar), ' people hold a role that one may hold') as detail
+from governance
+inner join crowded
+    on
+        governance.period_start = crowded.period_start
+        and governance.org_unit_id = crowded.org_unit_id
+        and governance.role = crowded.role
+
+union all
+select distinct
+    governance.period_start,
+    governance.org_unit_id,
+    governance.role,
+    'circular_deputy' as fault,
+    governance.person_id,
+    case
+        when governance.deputy_person_id = governance.person_id
+            then 'deputises for themselves'
+        else 'deputises for their own deputy'
+    end as detail
+from governance
+left join governance as deputies
+    on
+        governance.period_start = deputies.period_start
+        and governance.role = deputies.role
+        and governance.deputy_person_id = deputies.person_id
+        and governance.person_id = deputies.deputy_person_id
+where governance.deputy_person_id = governance.person_id or deputies.person_id is not null
+
+union all
+select
+    governance.period_start,
+    governance.org_unit_id,
+    governance.role,
+    'holder_left' as fault,
+    governance.person_id,
+    case
+        when governance.deputy_person_id is null then 'not employed, and no deputy is named'
+        else 'not employed, and the deputy is not there either'
+    end as detail
+from governance
+inner join {{ of_grain('int_people', grain) }} as people
+    on
+        governance.period_start = people.period_start
+        and governance.person_id = people.person_id
+where
+    not governance.is_active
+    and not governance.deputy_is_active
+
+union all
+select
+    governance.period_start,
+    governance.org_unit_id,
+    governance.role,
+    'unknown_person' as fault,
+    governance.person_id,
+    'the holder is not in the people feed' as detail
+from governance
+left join {{ of_grain('int_people', grain) }} as people
+    on
+        governance.period_start = people.period_start
+        and governance.person_id = people.person_id
+where people.person_id is null
+
+union all
+select distinct
+    governance.period_start,
+    governance.org_unit_id,
+    governance.role,
+    'unknown_person' as fault,
+    governance.deputy_person_id as person_id,
+    'the deputy is not in the people feed' as detail
+from governance
+left join {{ of_grain('int_people', grain) }} as people
+    on
+        governance.period_start = people.period_start
+        and governance.deputy_person_id = people.person_id
+where governance.deputy_person_id is not null and people.person_id is null
+{%- endmacro %}

@@ -1,0 +1,3 @@
+{{ config(tags=['month']) }}
+
+{{ decision_log('month') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ decision_log('week') }}

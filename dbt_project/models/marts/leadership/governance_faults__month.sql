@@ -1,0 +1,3 @@
+{{ config(tags=['month']) }}
+
+{{ governance_faults('month') }}

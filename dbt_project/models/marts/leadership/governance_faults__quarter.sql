@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ governance_faults('quarter') }}

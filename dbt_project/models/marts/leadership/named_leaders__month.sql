@@ -1,0 +1,3 @@
+{{ config(tags=['month']) }}
+
+{{ named_leaders('month') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ named_leaders('quarter') }}
