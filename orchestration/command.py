@@ -319,12 +319,27 @@ def ui(port: int) -> None:
 
 
 @cli.command("dry-run")
-@click.option("--month", help="the month, as 2026-10; default the latest closed one")
-def dry_run(month: str | None) -> None:
-    """Print who would get the monthly review, and who is refused and why. Sends nothing."""
+@click.option(
+    "--ritual",
+    type=click.Choice(
+        ["weekly", "monthly", "quarterly", "monthly_preview", "monthly_kit", "quarterly_sheets"]
+    ),
+    help="which mail; default the review of the period's kind, without a period the monthly one",
+)
+@click.option("--period", help="as 2026-W45, 2026-10 or 2026-Q3; default the latest closed one")
+def dry_run(ritual: str | None, period: str | None) -> None:
+    """Print who would get a mailing, and who is refused and why. Sends nothing."""
     from orchestration.delivery.assets import audience
+    from orchestration.delivery.mailings import MAILINGS
 
     settings = load_settings()
-    period = Period.parse(month) if month else latest_closed(Grain.MONTH, _today(settings))
-    for line in audience(settings, period):
+    named = Period.parse(period) if period else None
+    mailing = MAILINGS[ritual or (named.grain.ritual if named else Grain.MONTH.ritual)]
+    if named is not None and named.grain is not mailing.grain:
+        raise Problem(
+            f"{named.id} is not a {mailing.grain}, so no {mailing.words} is of it.",
+            remedy="write a week as 2026-W45, a month as 2026-10, a quarter as 2026-Q3.",
+        )
+    of = named or latest_closed(mailing.grain, _today(settings))
+    for line in audience(settings, mailing, of):
         click.echo(line)

@@ -1,4 +1,4 @@
-"""The delivery assets of a ritual: its sealed edition, and the delivery of that edition.
+"""The delivery assets of each mailing: its sealed edition, and the delivery of that edition.
 
 Only a period with an open intent is sealed and sent. Any other materialization (a backfill, a
 re-execution, a click in the UI) archives: it succeeds, sends nothing and says so.
@@ -6,7 +6,9 @@ re-execution, a click in the UI) archives: it succeeds, sends nothing and says s
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +37,7 @@ from orchestration.delivery.editions import (
     seal,
     standing,
 )
+from orchestration.delivery.mailings import MAILINGS, Letter, Mailing, pack, read_letters
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key, period_partitions
 from orchestration.problems import Problem
@@ -42,7 +45,13 @@ from orchestration.settings import Settings
 from orchestration.state import Edition, IntentStatus, State
 
 STAGE = "delivery"
+NOTHING = "nothing to send"
 _SCORECARD = "scorecard.json"
+
+
+def drafted_by(mailing: Mailing) -> AssetKey:
+    """The asset that drafts a mailing."""
+    return AssetKey(["review", mailing.name if mailing.personal else f"{mailing.grain}_pages"])
 
 
 class EditionConfig(Config):
@@ -61,33 +70,39 @@ class EditionConfig(Config):
 
 
 def build_assets(
-    settings: Settings, grains: Sequence[Grain] = (Grain.MONTH,)
+    settings: Settings, mailings: Iterable[Mailing] = tuple(MAILINGS.values())
 ) -> list[AssetsDefinition]:
-    """The edition and its delivery, of each ritual that has pages."""
+    """The edition and its delivery, of each mailing."""
     built: list[AssetsDefinition] = []
-    for grain in grains:
-        built += [_edition_asset(settings, grain), _delivery_asset(settings, grain)]
+    for mailing in mailings:
+        built += [_edition_asset(settings, mailing), _delivery_asset(settings, mailing)]
     return built
 
 
-def _edition_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
+def _edition_asset(settings: Settings, mailing: Mailing) -> AssetsDefinition:
+    what = (
+        f"The sealed edition of the {mailing.words}: the draft's files, frozen with their "
+        "recipients before the first send and never written again."
+    )
+    if mailing.personal:
+        what += " All letters of a period are one edition; where there are none, nothing is sent."
+
     @asset(
-        key=[STAGE, f"{grain}_edition"],
+        key=[STAGE, f"{mailing.asset}_edition"],
         description=(
-            f"The sealed edition of the {grain.ritual} review: the draft's files, frozen with its "
-            "recipients before the first send and never written again. Sealed only where an "
+            f"{what} Sealed only where an "
             "intent is open; else the run archives. To send by hand, launch one period with "
             "open_intent (and restates, after a published edition)."
         ),
-        partitions_def=period_partitions(grain, settings.organisation),
+        partitions_def=period_partitions(mailing.grain, settings.organisation),
         backfill_policy=BackfillPolicy.single_run(),
-        deps=[AssetKey(["review", f"{grain}_pages"])],
+        deps=[drafted_by(mailing)],
         group_name=STAGE,
         owners=["team:learning"],
         kinds={"python"},
     )
     def edition(context: AssetExecutionContext, config: EditionConfig) -> MaterializeResult:
-        periods = _periods(context, grain)
+        periods = _periods(context, mailing.grain)
         if config.open_intent and len(periods) != 1:
             raise Problem(
                 "open_intent is said for several periods at once.",
@@ -99,7 +114,7 @@ def _edition_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
             if config.open_intent:
                 open_intent(
                     state,
-                    grain.ritual,
+                    mailing.name,
                     periods[0].id,
                     opened_by="person",
                     reason=config.reason,
@@ -109,12 +124,12 @@ def _edition_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
                 )
             for period in periods:
                 try:
-                    mode, sealed = seal_period(state, settings, lake, period)
+                    done = seal_period(state, settings, lake, mailing, period)
                 except Problem as problem:
                     refused[period.id] = problem
                     continue
                 context.add_asset_metadata(
-                    _edition_metadata(mode, sealed), partition_key=partition_key(period)
+                    _edition_metadata(done), partition_key=partition_key(period)
                 )
         _raise_refused(refused)
         return MaterializeResult(metadata={"periods": len(periods)})
@@ -122,17 +137,17 @@ def _edition_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
     return edition
 
 
-def _delivery_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
+def _delivery_asset(settings: Settings, mailing: Mailing) -> AssetsDefinition:
     @asset(
-        key=[STAGE, f"{grain}_delivery"],
+        key=[STAGE, f"{mailing.asset}_delivery"],
         description=(
-            f"The {grain.ritual} review, handed to the channel of the settings: at most once to "
+            f"The {mailing.words}, handed to the channel of the settings: at most once to "
             "each recipient, whatever crashes. Without an open intent mode is 'archived' and "
             "nothing is sent."
         ),
-        partitions_def=period_partitions(grain, settings.organisation),
+        partitions_def=period_partitions(mailing.grain, settings.organisation),
         backfill_policy=BackfillPolicy.single_run(),
-        deps=[AssetKey([STAGE, f"{grain}_edition"])],
+        deps=[AssetKey([STAGE, f"{mailing.asset}_edition"])],
         group_name=STAGE,
         owners=["team:learning"],
         kinds={"python", settings.delivery.channel},
@@ -143,9 +158,11 @@ def _delivery_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         waiting: list[DeliveryReport] = []
         sent = 0
         with State.open(settings) as state:
-            for period in _periods(context, grain):
+            for period in _periods(context, mailing.grain):
                 try:
-                    report = deliver_period(state, settings, lake, period, context.run.run_id)
+                    report = deliver_period(
+                        state, settings, lake, mailing, period, context.run.run_id
+                    )
                 except Problem as problem:
                     refused[period.id] = problem
                     continue
@@ -190,32 +207,41 @@ def _raise_refused(refused: Mapping[str, Problem]) -> None:
         raise Problem("; ".join(f"{period}: {problem}" for period, problem in refused.items()))
 
 
+@dataclass(frozen=True)
+class Sealing:
+    """What became of one period's edition.
+
+    Args:
+        mode: ``sealed``, ``unchanged`` (a restatement equal to the edition before), ``held``,
+            ``archived``, or ``nothing`` (there was no letter to send).
+        refused: who gets nothing and why, where it was sealed now.
+    """
+
+    mode: Literal["sealed", "unchanged", "held", "archived", "nothing"]
+    edition: Edition | None = None
+    refused: tuple[recipients.Refusal, ...] = ()
+
+
 def seal_period(
-    state: State, settings: Settings, lake: Lake, period: Period
-) -> tuple[str, Edition | None]:
-    """Seal one period if its intent is open and its close allows.
+    state: State, settings: Settings, lake: Lake, mailing: Mailing, period: Period
+) -> Sealing:
+    """Seal one period's mailing if its intent is open and its close allows.
 
     What a verdict refuses is held and goes out once the verdict allows; what a person held waits
-    for that person.
-
-    Returns:
-        ``sealed``, ``unchanged`` (a restatement equal to the edition before), ``held`` or
-        ``archived``; and the edition, where there is one.
+    for that person. Without a single letter the intent of a mailing of letters is settled.
 
     Raises:
         Problem: the close does not allow, or the edition cannot be sealed.
     """
     from orchestration.quality.close import require_allowed
-    from orchestration.scorecard.draft import draft_folder
 
-    ritual = period.grain.ritual
-    intent = state.pending_intent(ritual, period.id)
+    intent = state.pending_intent(mailing.name, period.id)
     if intent is not None:
         existing = state.edition_of_intent(intent.intent_id)
         if existing is not None:  # late data or a later verdict change nothing any more
-            return "sealed", existing
+            return Sealing("sealed", existing)
         if intent.held_by == "person":
-            return "held", None
+            return Sealing("held")
     try:
         close = require_allowed(lake, period)
     except Problem as problem:
@@ -223,26 +249,36 @@ def seal_period(
             state.hold_intent(intent.intent_id, str(problem), by="close")
         raise
     if intent is None:
-        return "archived", state.latest_edition(ritual, period.id)
+        return Sealing("archived", state.latest_edition(mailing.name, period.id))
     if intent.status is IntentStatus.HELD:
         state.release_intent(intent.intent_id, by="close")
-    draft = draft_folder(settings, period)
+    draft = mailing.draft(settings, period)
+    letters = read_letters(draft) if mailing.personal else None
+    if letters == ():
+        state.settle_intent(intent.intent_id, NOTHING)
+        return Sealing("nothing")
+    audience = read_audience(settings, lake, mailing, period, letters)
     sealed = seal(
         state,
         settings,
-        ritual,
+        mailing.name,
         period,
         draft,
-        read_audience(settings, lake, period),
+        audience,
         provenance(
-            settings, draft, period, {name: feed.stands_on for name, feed in close.feeds.items()}
+            settings,
+            pack(mailing.grain).draft(settings, period),
+            period,
+            {name: feed.stands_on for name, feed in close.feeds.items()},
         ),
+        letters,
     )
-    return ("sealed" if sealed.intent_id == intent.intent_id else "unchanged"), sealed
+    unchanged = sealed.intent_id != intent.intent_id
+    return Sealing("unchanged" if unchanged else "sealed", sealed, audience.refused)
 
 
 def deliver_period(
-    state: State, settings: Settings, lake: Lake, period: Period, run_id: str
+    state: State, settings: Settings, lake: Lake, mailing: Mailing, period: Period, run_id: str
 ) -> DeliveryReport:
     """Deliver one period's sealed edition if its intent is open; else say how it stands.
 
@@ -252,37 +288,59 @@ def deliver_period(
     """
     from orchestration.quality.close import require_allowed
 
-    ritual = period.grain.ritual
-    intent = state.pending_intent(ritual, period.id)
+    intent = state.pending_intent(mailing.name, period.id)
     edition = (
-        state.latest_edition(ritual, period.id)
+        state.latest_edition(mailing.name, period.id)
         if intent is None
         else state.edition_of_intent(intent.intent_id)
     )
     if intent is None or edition is None:
         require_allowed(lake, period)
     if intent is None or intent.status is not IntentStatus.OPEN:
-        mode: Literal["archived", "held"] = "archived" if intent is None else "held"
-        return DeliveryReport(mode) if edition is None else standing(state, edition, mode)
+        if edition is not None:
+            return standing(state, edition, "archived" if intent is None else "held")
+        return DeliveryReport(
+            "held" if intent is not None else _without_edition(state, mailing, period)
+        )
     if edition is None:
         raise Problem(
-            f"the {ritual} review of {period.id} may be sent but is not sealed.",
-            remedy=f"materialize delivery/{period.grain}_edition of the period first.",
+            f"the {mailing.words} of {period.id} may be sent but is not sealed.",
+            remedy=f"materialize delivery/{mailing.asset}_edition of the period first.",
         )
     return deliver(state, settings, edition, open_channel(settings), run_id)
 
 
-def read_audience(settings: Settings, lake: Lake, period: Period) -> recipients.Audience:
-    """Who attends the period's ritual, by its published governance rows.
+def _without_edition(
+    state: State, mailing: Mailing, period: Period
+) -> Literal["archived", "nothing"]:
+    last = state.latest_intent(mailing.name, period.id)
+    settled = last is not None and last.status is IntentStatus.SETTLED
+    return "nothing" if settled else "archived"
+
+
+def read_audience(
+    settings: Settings,
+    lake: Lake,
+    mailing: Mailing,
+    period: Period,
+    letters: Sequence[Letter] | None = None,
+) -> recipients.Audience:
+    """Who gets the period's mailing: who attends the ritual, or the letters' addressees.
 
     Raises:
         Problem: the charter names nobody who attends, or a setting is wrong.
     """
     from orchestration.warehouse.published import read_published
 
-    rows = read_published(lake, period.grain, f"governance__{period.grain}", period_ids=[period.id])
+    def rows(model: str) -> list[dict[str, Any]]:
+        return read_published(
+            lake, period.grain, f"{model}__{period.grain}", period_ids=[period.id]
+        )
+
+    if letters is not None:
+        return recipients.letter_recipients(mailing, letters, rows("contacts"), settings)
     return recipients.audience(
-        rows, recipients.attending_roles(period.grain.ritual, settings), settings
+        rows("governance"), recipients.attending_roles(mailing.name, settings), settings
     )
 
 
@@ -324,30 +382,41 @@ def _hash(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def audience(settings: Settings, period: Period) -> list[str]:
-    """The lines of a dry run: who would get the period's review, who would not and why.
+def audience(settings: Settings, mailing: Mailing, period: Period) -> list[str]:
+    """The lines of a dry run: who would get the period's mailing, who would not and why, and what
+    is amiss in the period's governance.
 
     Raises:
         Problem: the charter or a setting is wrong, or the period has no draft.
     """
-    from orchestration.scorecard.draft import draft_folder
+    from orchestration.warehouse.published import read_published
 
     lake = Lake(settings.lake_url, settings.duckdb)
+    draft = mailing.draft(settings, period)
+    letters = read_letters(draft) if mailing.personal else None
     with State.open(settings) as state:
         found = dry_run(
             state,
             settings,
-            period.grain.ritual,
+            mailing.name,
             period,
-            draft_folder(settings, period),
-            read_audience(settings, lake, period),
+            draft,
+            read_audience(settings, lake, mailing, period, letters),
+            letters,
         )
-    return str(found).splitlines()
+    faults = read_published(
+        lake, period.grain, f"governance_faults__{period.grain}", period_ids=[period.id]
+    )
+    return [*str(found).splitlines(), *recipients.governance_lines(faults)]
 
 
-def _edition_metadata(mode: str, edition: Edition | None) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"mode": mode}
-    if edition is not None:
+def _edition_metadata(done: Sealing) -> dict[str, Any]:
+    """Numbers and reasons only: no address and no name ever stands in Dagster's log."""
+    metadata: dict[str, Any] = {"mode": done.mode}
+    if done.refused:
+        reasons = Counter(f"{each.role}: {each.reason}" for each in done.refused)
+        metadata["not_sent_to"] = MetadataValue.json(dict(sorted(reasons.items())))
+    if (edition := done.edition) is not None:
         metadata |= {
             "edition_number": edition.number,
             "subject": edition.subject,

@@ -17,8 +17,8 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,7 @@ from orchestration.delivery.channels.interface import (
     Outcome,
     Retry,
 )
+from orchestration.delivery.mailings import LETTERS, Letter, read_letters
 from orchestration.delivery.message import (
     Mailbox,
     OutgoingMessage,
@@ -94,10 +95,11 @@ class RetryPolicy:
 class DeliveryReport:
     """What one run did and where all recipients stand after it. Names nobody.
 
-    ``sent`` counts what this run handed over; the other numbers are the ledger's.
+    ``sent`` counts what this run handed over; the other numbers are the ledger's. Mode ``nothing``:
+    the period had no letter to send.
     """
 
-    mode: Literal["sent", "archived", "held"]
+    mode: Literal["sent", "archived", "held", "nothing"]
     edition_number: int | None = None
     subject: str = ""
     sent: int = 0
@@ -114,8 +116,8 @@ class DeliveryReport:
 class DryRun:
     """Who would get what, and who would not. For a person's eyes: it holds addresses."""
 
-    subject: str
-    recipients: tuple[tuple[str, tuple[str, ...], str], ...]  # address, roles, ledger status
+    subjects: tuple[tuple[str, str], ...]  # letter (empty: the one email), subject
+    recipients: tuple[tuple[str, tuple[str, ...], str, str], ...]  # address, roles, status, letter
     refused: tuple[Refusal, ...]
     files: tuple[str, ...]
     channel: str
@@ -123,7 +125,11 @@ class DryRun:
 
     def __str__(self) -> str:
         lines = [
-            f"Subject: {self.subject}",
+            *(
+                f"Letter {letter}: {subject}" if letter else f"Subject: {subject}"
+                for letter, subject in self.subjects
+            ),
+            *(["No letters: nothing to send."] if not self.subjects else []),
             f"Channel: {self.channel}",
             "An open intent exists: this would be sent."
             if self.sends
@@ -131,15 +137,28 @@ class DryRun:
             f"Would go to {len(self.recipients)}:",
         ]
         lines += [
-            f"  {address}  {', '.join(roles)}  [{status}]"
-            for address, roles, status in self.recipients
+            f"  {address}  {', '.join(roles)}  [{status}]{f'  letter {letter}' if letter else ''}"
+            for address, roles, status, letter in self.recipients
         ]
         lines.append(f"Would not go to {len(self.refused)}:")
         lines += [
-            f"  {each.role} {each.org_unit_id} {each.address or ''}: {each.reason}"
+            "  "
+            + " ".join(
+                words
+                for words in (
+                    each.role,
+                    each.org_unit_id,
+                    each.person,
+                    each.address,
+                    f"letter {each.letter}" if each.letter else "",
+                )
+                if words
+            )
+            + f": {each.reason}"
             for each in self.refused
         ]
-        lines.append("With: " + ", ".join(self.files))
+        if self.files:
+            lines.append("With: " + ", ".join(self.files))
         return "\n".join(lines)
 
 
@@ -152,10 +171,15 @@ class _Bundle:
     text: str = field(repr=False)
     inline: tuple[Part, ...] = field(repr=False)
     attachments: tuple[Part, ...] = field(repr=False)
+    calendar: Part | None = field(default=None, repr=False)
 
     @property
     def files(self) -> tuple[str, ...]:
-        return tuple(part.name for part in (*self.inline, *self.attachments))
+        return tuple(
+            part.name
+            for part in (*self.inline, *self.attachments, self.calendar)
+            if part is not None
+        )
 
 
 def open_intent(
@@ -202,7 +226,22 @@ def _read_bundle(folder: Path) -> _Bundle:
         text=_text(folder, email.get("text", "email.txt")),
         inline=tuple(_part(folder, each, True) for each in email.get("inline", ())),
         attachments=tuple(_part(folder, each, False) for each in email.get("attachments", ())),
+        calendar=_calendar(folder, email.get("calendar")),
     )
+
+
+def _bundles(folder: Path, letters: Collection[str] | None) -> dict[str, _Bundle]:
+    """The emails of a folder by letter; of a pack the one email, under the empty name."""
+    if letters is None:
+        return {"": _read_bundle(folder)}
+    return {letter: _read_bundle(_letter_folder(folder, letter)) for letter in letters}
+
+
+def _letter_folder(folder: Path, letter: str) -> Path:
+    place = folder / letter
+    if place.is_symlink() or not place.is_dir():
+        raise Problem("a letter that the list names is missing.", file=str(folder / LETTERS))
+    return place
 
 
 def _text(folder: Path, name: Any) -> str:
@@ -224,6 +263,22 @@ def _part(folder: Path, described: Any, inline: bool) -> Part:
         content=file.read_bytes(),
         content_id=str(described.get("cid")) if inline else None,
     )
+
+
+def _calendar(folder: Path, name: Any) -> Part | None:
+    """The invitation that goes with an email: an iTIP request, else mail programs make nothing
+    of it."""
+    if name is None:
+        return None
+    file = _inside(folder, name)
+    content = file.read_bytes()
+    try:
+        lines = content.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise Problem("not UTF-8.", file=str(file)) from error
+    if not lines or lines[0] != "BEGIN:VCALENDAR" or "METHOD:REQUEST" not in lines:
+        raise Problem("not a calendar file that requests something (iTIP).", file=str(file))
+    return Part(name=str(name), media_type="text/calendar", content=content)
 
 
 def _inside(folder: Path, name: Any) -> Path:
@@ -250,7 +305,18 @@ def _message(
         html=bundle.html,
         inline=bundle.inline,
         attachments=bundle.attachments,
+        letter=to.letter,
+        calendar=_addressed(bundle.calendar, to),
     )
+
+
+def _addressed(calendar: Part | None, to: FrozenRecipient) -> Part | None:
+    """The sealed invitation with its one attendee: a request without one is none (RFC 5546)."""
+    if calendar is None:
+        return None
+    from orchestration.review.invitation import addressed
+
+    return replace(calendar, content=addressed(calendar.content, to.address))
 
 
 # ---- sealing -------------------------------------------------------------------------------
@@ -264,8 +330,12 @@ def seal(
     draft_folder: Path,
     recipients: Audience,
     provenance: Provenance,
+    letters: Sequence[Letter] | None = None,
 ) -> Edition:
     """Freeze the draft as the period's next edition, under its pending intent.
+
+    Of personal letters, all of ``letters`` are sealed as one edition, and nothing else that may
+    lie in the draft's folder.
 
     An intent seals once: called again it returns its edition, whatever the draft is by now. A
     restating intent whose draft equals the last edition to the byte has nothing to restate: it is
@@ -292,12 +362,20 @@ def seal(
             remedy="fill the governance roles, and name your domains in "
             "[delivery] allowed_domains.",
         )
-    bundle = _read_bundle(draft_folder)
+    folders = None if letters is None else [letter.folder for letter in letters]
+    _bundles(draft_folder, folders)  # whatever could do harm is refused before anything is written
     sender_mailbox(settings.delivery.sender)
     parent = settings.home / "editions" / ritual / period.id
     aside = parent / f".aside-{uuid.uuid4().hex}"
     try:
-        hashes = _copy_aside(draft_folder, aside)
+        hashes = _copy_aside(draft_folder, aside, folders)
+        # what counts is the copy: the draft may be made anew meanwhile
+        bundles = _bundles(aside, folders)
+        if letters is not None and read_letters(aside) != tuple(letters):
+            raise Problem(
+                f"the letters of {period.id} were drafted anew while they were sealed.",
+                remedy="run again.",
+            )
         content_hash = _content_hash(hashes)
         with state.sealing(intent) as sealing:
             if sealing.existing is not None:  # another process was first
@@ -331,7 +409,7 @@ def seal(
                     "charter_hash": provenance.charter_hash,
                     "code_version": provenance.code_version,
                     "data_as_of": provenance.data_as_of,
-                    "subject": bundle.subject,
+                    "subject": _edition_subject(bundles),
                     "restates": None if last is None else last.edition_id,
                 }
                 _write_manifest(aside, values, hashes)
@@ -354,20 +432,33 @@ def seal(
 def frozen(audience: Audience) -> list[FrozenRecipient]:
     """An audience as it is stored with an edition: key, address, roles; no names."""
     return [
-        FrozenRecipient(each.mailbox.key, each.mailbox.address, ", ".join(each.roles))
+        FrozenRecipient(each.mailbox.key, each.mailbox.address, ", ".join(each.roles), each.letter)
         for each in audience.recipients
     ]
 
 
-def _copy_aside(source: Path, aside: Path) -> dict[str, str]:
-    """Copy every file of the draft, synced to disk and read-only; name -> SHA-256."""
+def _edition_subject(bundles: Mapping[str, _Bundle]) -> str:
+    """The email's subject; of letters their number, as a letter's subject may name somebody."""
+    if list(bundles) == [""]:
+        return bundles[""].subject
+    return "1 letter" if len(bundles) == 1 else f"{len(bundles)} letters"
+
+
+def _copy_aside(source: Path, aside: Path, letters: Collection[str] | None) -> dict[str, str]:
+    """Copy every file of the draft (of letters, those listed), synced to disk and read-only.
+
+    Returns:
+        The SHA-256 of each file by its name.
+    """
     hashes: dict[str, str] = {}
     for file in sorted(source.rglob("*")):
+        name = file.relative_to(source).as_posix()
+        if letters is not None and name != LETTERS and name.partition("/")[0] not in letters:
+            continue
         if file.is_symlink():
             raise Problem("a draft may not hold symbolic links.", file=str(file))
         if file.is_dir() or file.name == _MANIFEST:
             continue
-        name = file.relative_to(source).as_posix()
         target = aside / name
         target.parent.mkdir(parents=True, exist_ok=True)
         content = file.read_bytes()
@@ -475,10 +566,12 @@ def deliver(
             state, edition, "held" if intent.status is IntentStatus.HELD else "archived"
         )
     verify(edition)
+    recipients = state.recipients(edition.edition_id)
+    letters = sorted({each.letter for each in recipients})
     run = _Delivery(
         state=state,
         edition=edition,
-        bundle=_read_bundle(Path(edition.folder)),
+        bundles=_bundles(Path(edition.folder), None if letters == [""] else letters),
         sender=sender_mailbox(settings.delivery.sender),
         allowed=allowed_domains(settings),
         channel=channel,
@@ -487,11 +580,11 @@ def deliver(
         sleep=sleep,
         lease=lease,
     )
-    recipients = state.recipients(edition.edition_id)
-    state.plan(MESSAGE_KIND, edition.edition_id, [each.recipient for each in recipients])
+    planned = {(each.letter, each.recipient): each for each in recipients}
+    state.plan(MESSAGE_KIND, edition.edition_id, list(planned))
     state.expire(MESSAGE_KIND, edition.edition_id)
     with Heartbeat(state, run.holder, lease):
-        run.send_all({each.recipient: each for each in recipients})
+        run.send_all(planned)
     settled = state.settle_intent(intent.intent_id)
     return standing(state, edition, "sent", run.sent, settled, tuple(run.faults))
 
@@ -502,7 +595,7 @@ class _Delivery:
 
     state: State
     edition: Edition
-    bundle: _Bundle
+    bundles: Mapping[str, _Bundle]
     sender: Mailbox
     allowed: frozenset[str]
     channel: Channel
@@ -516,18 +609,18 @@ class _Delivery:
     halted: bool = False
     faults: list[str] = field(default_factory=list)
 
-    def send_all(self, recipients: Mapping[str, FrozenRecipient]) -> None:
+    def send_all(self, recipients: Mapping[tuple[str, str], FrozenRecipient]) -> None:
         for row in self.state.ledger_rows(MESSAGE_KIND, self.edition.edition_id):
             if self.halted:
                 return
             if row.status is SendStatus.PLANNED:
-                self._send(row, recipients[row.recipient])
+                self._send(row, recipients[row.letter, row.recipient])
 
     def _send(self, row: LedgerRow, to: FrozenRecipient) -> None:
         if Mailbox(to.address).domain not in self.allowed:
             self.state.refuse(row, "the domain is no longer in allowed_domains")
             return
-        message = _message(self.bundle, self.edition, self.sender, to)
+        message = _message(self.bundles[to.letter], self.edition, self.sender, to)
         for attempt in range(1, self.policy.attempts + 1):
             if not self.state.claim(
                 row,
@@ -612,7 +705,7 @@ class _Delivery:
 def standing(
     state: State,
     edition: Edition,
-    mode: Literal["sent", "archived", "held"],
+    mode: Literal["sent", "archived", "held", "nothing"],
     sent: int = 0,
     settled: bool = False,
     faults: Sequence[str] = (),
@@ -641,6 +734,7 @@ def dry_run(
     period: Period,
     draft_folder: Path,
     recipients: Audience,
+    letters: Sequence[Letter] | None = None,
 ) -> DryRun:
     """Who would get what if it were delivered now; writes and sends nothing.
 
@@ -650,23 +744,35 @@ def dry_run(
     intent = state.pending_intent(ritual, period.id)
     edition = None if intent is None else state.edition_of_intent(intent.intent_id)
     if edition is None:
-        bundle = _read_bundle(draft_folder)
-        listed = tuple((each.mailbox.address, each.roles, "new") for each in recipients.recipients)
+        folder = draft_folder
+        folders = None if letters is None else [letter.folder for letter in letters]
+        listed = tuple(
+            (each.mailbox.address, each.roles, "new", each.letter) for each in recipients.recipients
+        )
     else:
-        bundle = _read_bundle(Path(edition.folder))
+        folder = Path(edition.folder)
+        frozen_recipients = state.recipients(edition.edition_id)
+        sealed = sorted({each.letter for each in frozen_recipients})
+        folders = None if sealed == [""] else sealed
         standing = {
-            row.recipient: str(row.status)
+            (row.letter, row.recipient): str(row.status)
             for row in state.ledger_rows(MESSAGE_KIND, edition.edition_id)
         }
         listed = tuple(
-            (each.address, tuple(each.roles.split(", ")), standing.get(each.recipient, "new"))
-            for each in state.recipients(edition.edition_id)
+            (
+                each.address,
+                tuple(each.roles.split(", ")),
+                standing.get((each.letter, each.recipient), "new"),
+                each.letter,
+            )
+            for each in frozen_recipients
         )
+    bundles = _bundles(folder, folders)
     return DryRun(
-        subject=bundle.subject,
+        subjects=tuple((letter, bundle.subject) for letter, bundle in bundles.items()),
         recipients=listed,
         refused=recipients.refused,
-        files=bundle.files,
+        files=tuple(dict.fromkeys(name for bundle in bundles.values() for name in bundle.files)),
         channel=settings.delivery.channel,
         sends=intent is not None and intent.status is IntentStatus.OPEN,
     )

@@ -81,6 +81,9 @@ class OutgoingMessage:
         kind: message kind of the ledger, such as ``edition``.
         subject_id: subject of the ledger, such as the edition's id.
         date: aware; the edition's sealing, not the moment of sending.
+        letter: which letter of the edition; it tells apart two letters to one person, and is
+            told to nobody.
+        calendar: an invitation (iTIP request) that mail programs offer to accept.
     """
 
     kind: str
@@ -93,6 +96,8 @@ class OutgoingMessage:
     html: str = field(repr=False)
     inline: tuple[Part, ...] = field(default=(), repr=False)
     attachments: tuple[Part, ...] = field(default=(), repr=False)
+    letter: str = field(default="", repr=False)
+    calendar: Part | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for what, words in (
@@ -111,9 +116,13 @@ class OutgoingMessage:
     @property
     def recipient_key(self) -> str:
         """Names the recipient to channels and files without telling who it is."""
-        return hashlib.sha256(
-            f"{self.kind}\n{self.subject_id}\n{self.recipient.key}".encode()
-        ).hexdigest()[:20]
+        return hashlib.sha256(self._seed.encode()).hexdigest()[:20]
+
+    @property
+    def _seed(self) -> str:
+        """What makes this message this one; without a letter as it was before there were any."""
+        letter = f"{self.letter}\n" if self.letter else ""
+        return f"{self.kind}\n{self.subject_id}\n{letter}{self.recipient.key}"
 
     @property
     def slug(self) -> str:
@@ -128,7 +137,7 @@ class OutgoingMessage:
     def mime(self) -> bytes:
         """The message as RFC 5322 bytes with CRLF line ends.
 
-        mixed(related(alternative(text, html), inline images), attachments).
+        mixed(related(alternative(text, html, invitation), inline images), attachments).
         """
         message = MIMEPart(policy=_MIME)
         message["From"] = self.sender.header()
@@ -153,6 +162,8 @@ class OutgoingMessage:
             part = MIMEPart(policy=_MIME)
             part.set_content(words, subtype=subtype, charset="utf-8", cte="quoted-printable")
             alternative.attach(part)
+        if self.calendar is not None:
+            alternative.attach(_calendar_part(self.calendar))
         related.attach(alternative)
         for image in self.inline:
             related.attach(_file_part(image, "inline"))
@@ -163,7 +174,7 @@ class OutgoingMessage:
 
     def _boundary(self, level: str) -> str:
         # long enough not to occur by chance; "=_" cannot occur in quoted-printable or base64
-        seed = f"{self.kind}\n{self.subject_id}\n{self.recipient.key}\n{level}"
+        seed = f"{self._seed}\n{level}"
         return f"=_{hashlib.sha256(seed.encode()).hexdigest()[:40]}"
 
 
@@ -177,6 +188,19 @@ def _file_part(file: Part, disposition: str) -> MIMEPart:
         disposition=disposition,
         filename=file.name,
         cid=f"<{file.content_id}>" if file.content_id else None,
+    )
+    return part
+
+
+def _calendar_part(calendar: Part) -> MIMEPart:
+    """RFC 6047: the method stands in the type, too; base64, as iCalendar lines are folded."""
+    part = MIMEPart(policy=_MIME)
+    part.set_content(
+        calendar.content.decode("utf-8"),
+        subtype="calendar",
+        charset="utf-8",
+        cte="base64",
+        params={"method": "REQUEST"},
     )
     return part
 

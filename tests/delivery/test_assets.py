@@ -21,6 +21,7 @@ from dagster import (
 from orchestration.delivery import assets as delivery_assets
 from orchestration.delivery.assets import EditionConfig, audience, build_assets
 from orchestration.delivery.channels import Accepted, Retry
+from orchestration.delivery.mailings import MAILINGS, pack
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key
 from orchestration.problems import Problem
@@ -46,6 +47,7 @@ class World:
         self.settings = make_settings(home)
         self.held: set[str] = set()
         self.asked: list[str] = []
+        self.faults: list[dict[str, Any]] = []
         self.instance = DagsterInstance.ephemeral()
 
     def require_allowed(self, lake: Lake, period: Period) -> Any:
@@ -55,7 +57,10 @@ class World:
         return SimpleNamespace(feeds={"activity": SimpleNamespace(stands_on="hash")})
 
     def read_published(self, lake: Lake, grain: Grain, model: str, *, period_ids: Any) -> Any:
-        assert model == "governance__month" and len(period_ids) == 1
+        assert len(period_ids) == 1
+        if model == "governance_faults__month":
+            return self.faults
+        assert model == "governance__month"
         return [
             {
                 "role": role,
@@ -93,7 +98,7 @@ class World:
         tags: dict[str, str] | None = None,
         **config: Any,
     ) -> Any:
-        built: list[Any] = build_assets(self.settings)
+        built: list[Any] = build_assets(self.settings, [pack(Grain.MONTH)])
         pages = AssetSpec(["review", "month_pages"], partitions_def=built[0].partitions_def)
         asked = [a for a in built if only is None or a.key.path[-1] == only]
         span = {
@@ -325,15 +330,24 @@ def test_dagsters_log_holds_no_address_and_no_secret(
 
 
 def test_the_lines_of_a_dry_run(world: World) -> None:
-    told = "\n".join(audience(world.settings, PERIOD))
+    world.faults = [
+        {"org_unit_id": "U1", "role": "sponsor", "fault": "two_holders", "person_id": "P7",
+         "detail": "P7 and P8"},
+        {"org_unit_id": "U2", "role": "operator", "fault": "vacant", "person_id": None,
+         "detail": None},
+    ]  # fmt: skip
+    told = "\n".join(audience(world.settings, pack(Grain.MONTH), PERIOD))
+    assert told.endswith(
+        "Governance faults: 2\n  operator U2: vacant\n  sponsor U1 P7: two holders (P7 and P8)"
+    )
     assert "ada@example.org  executive_sponsor" in told
     assert "canary@evil.com: the domain is not in allowed_domains" in told
     assert "nothing would be sent" in told
     assert "fin@" not in told
 
 
-def test_week_and_quarter_follow(settings: Settings) -> None:
-    keys = [a.key.to_user_string() for a in build_assets(settings, list(Grain))]
-    assert keys == [
-        f"delivery/{grain}_{name}" for grain in Grain for name in ("edition", "delivery")
-    ]
+def test_every_mailing_has_its_assets(settings: Settings) -> None:
+    keys = [a.key.to_user_string() for a in build_assets(settings)]
+    names = ["week", "month", "quarter", "monthly_preview", "monthly_kit", "quarterly_sheets"]
+    assert keys == [f"delivery/{name}_{what}" for name in names for what in ("edition", "delivery")]
+    assert list(MAILINGS) == ["weekly", "monthly", "quarterly", *names[3:]]

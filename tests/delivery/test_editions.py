@@ -514,8 +514,8 @@ def test_a_dry_run_tells_and_changes_nothing(state: State, settings: Settings, d
     audience = replace(make_audience(ADA, BOB), refused=(refusal,))
     told = dry_run(state, settings, "monthly", PERIOD, draft, audience)
     assert told.recipients == (
-        (ADA, ("executive_sponsor",), "new"),
-        (BOB, ("executive_sponsor",), "new"),
+        (ADA, ("executive_sponsor",), "new", ""),
+        (BOB, ("executive_sponsor",), "new", ""),
     )
     assert not told.sends
     for words in (ADA, "l@evil.com", "allowed_domains", "outbox", "Review pack 2026-10.pdf"):
@@ -524,5 +524,5 @@ def test_a_dry_run_tells_and_changes_nothing(state: State, settings: Settings, d
     edition = seal_edition(state, settings, draft, ADA)
     state.plan("edition", edition.edition_id, [ADA])
     told = dry_run(state, settings, "monthly", PERIOD, draft, audience)
-    assert told.recipients == ((ADA, ("executive_sponsor",), SendStatus.PLANNED),)
+    assert told.recipients == ((ADA, ("executive_sponsor",), SendStatus.PLANNED, ""),)
     assert told.sends

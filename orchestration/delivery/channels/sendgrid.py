@@ -35,6 +35,7 @@ from orchestration.problems import Problem
 from orchestration.settings import SendGridSettings
 
 _LONGEST_WAIT = 3600.0
+_CALENDAR = "text/calendar"
 
 
 class _NotConnected(OSError):
@@ -220,6 +221,10 @@ def _payload(message: OutgoingMessage, category: str) -> dict[str, Any]:
         *(_file(part, "inline") for part in message.inline),
         *(_file(part, "attachment") for part in message.attachments),
     ]
+    if message.calendar is not None:
+        # the method may stand in the type, a charset may not (sendgrid-php issue 250)
+        invitation = _file(message.calendar, "attachment")
+        files.append({**invitation, "type": f"{_CALENDAR}; method=REQUEST"})
     if files:
         payload["attachments"] = files
     return payload
