@@ -23,8 +23,11 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key, period_partitions
 from orchestration.scorecard.basis import basis_of
 from orchestration.scorecard.build import build_scorecard
+from orchestration.scorecard.charter import load_charter
 from orchestration.scorecard.consistency import inconsistencies
-from orchestration.scorecard.draft import write_scorecard
+from orchestration.scorecard.draft import write_leaders, write_scorecard
+from orchestration.scorecard.figures import Figures
+from orchestration.scorecard.leaders import pages as leader_pages
 from orchestration.scorecard.marts import load_marts
 from orchestration.scorecard.model import Scorecard
 from orchestration.settings import Settings
@@ -34,7 +37,7 @@ CHECK = "scorecard_consistent"
 
 
 def build_assets(
-    settings: Settings, grains: Sequence[Grain] = (Grain.MONTH,)
+    settings: Settings, grains: Sequence[Grain] = tuple(Grain)
 ) -> list[AssetsDefinition]:
     """The scorecard of each of these reviews."""
     return [_scorecard_asset(settings, grain) for grain in grains]
@@ -49,7 +52,8 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         description=(
             f"The one typed scorecard of each {grain}: figures rounded, worded, small groups "
             "withheld, decisions asked for. Every page of the review is laid out from it. Written "
-            "as scorecard.json to the review's draft folder."
+            "as scorecard.json to the review's draft folder; each named leader's own page lies "
+            "apart."
         ),
         partitions_def=period_partitions(grain, settings.organisation),
         backfill_policy=BackfillPolicy.single_run(),
@@ -62,7 +66,8 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
                 blocking=True,
                 description=(
                     "The headline KPIs are the catalogue's, every shown value is the published "
-                    "one, and no group below the privacy threshold is shown or can be worked out."
+                    "one, no group below the privacy threshold is shown or can be worked out, "
+                    "every open log entry stands once, and no leader sees another's organisation."
                 ),
             )
         ],
@@ -78,15 +83,25 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
             Period.containing(grain, date.fromisoformat(key)) for key in context.partition_keys
         )
         closes = [require_allowed(lake, period) for period in periods]
+        charter = load_charter(settings)
         faults: list[str] = []
         for period, close in zip(periods, closes, strict=True):
             marts = load_marts(lake, period)
-            card = build_scorecard(marts, period, basis_of(close), settings)
-            wrong = inconsistencies(card, marts)
+            basis = basis_of(close)
+            card = build_scorecard(marts, period, basis, settings, charter)
+            # leaders see the month and the quarter; the stand-up's week is nobody's own page
+            pages = (
+                ()
+                if grain is Grain.WEEK
+                else leader_pages(Figures(marts, period, basis, settings), charter, card)
+            )
+            wrong = inconsistencies(card, marts, pages)
             faults += [f"{period.id}: {fault}" for fault in wrong]
             if wrong:
                 continue  # the period's last good scorecard stays
             file = write_scorecard(settings, period, card)
+            if grain is not Grain.WEEK:
+                write_leaders(settings, period, pages)
             context.add_asset_metadata(
                 {**headline_metadata(card), "file": MetadataValue.path(str(file))},
                 partition_key=partition_key(period),

@@ -13,6 +13,18 @@ from orchestration.scorecard.model import FeedStatus
 if TYPE_CHECKING:
     from orchestration.quality.close import PeriodClose
 
+KPI_FEEDS = {
+    "performance_improvement": ("business_outcomes",),
+    "time_to_competency": ("people", "assessments", "certifications"),
+    "certification_rate": ("people", "certifications"),
+    "on_time_completion_rate": ("people", "courses", "enrolments"),
+    "mandatory_overdue_today": ("people", "courses", "enrolments"),
+    "active_learner_rate": ("people", "courses", "activity"),
+    "adoption_velocity": ("people", "courses", "enrolments"),
+    "seat_use": ("people", "activity"),
+}
+"""The feeds that a KPI stands on; a KPI that is not listed stands on all."""
+
 _BEHIND = ("stale", "missing", "refused")
 
 
@@ -34,6 +46,15 @@ class PeriodBasis:
     def behind(self) -> frozenset[str]:
         """The feeds whose data for the period are not complete."""
         return frozenset(feed.feed for feed in self.feeds if feed.verdict in _BEHIND)
+
+    def sound(self, kpi_id: str) -> bool:
+        """Whether none of the feeds that the KPI stands on is behind."""
+        feeds = KPI_FEEDS.get(kpi_id)
+        return not (self.behind if feeds is None else self.behind & {*feeds})
+
+    def feeds_a_figure(self, feed: str) -> bool:
+        """Whether a headline figure or the page of leadership stands on the feed."""
+        return feed == "leader_actions" or any(feed in feeds for feeds in KPI_FEEDS.values())
 
     @property
     def stale_note(self) -> str | None:

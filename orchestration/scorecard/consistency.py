@@ -6,12 +6,13 @@ the published rows, and nothing that had to be withheld is shown or can be worke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import takewhile
 
 from orchestration.periods import Grain, Period
 from orchestration.scorecard.marts import Marts, Row, latest_ended
-from orchestration.scorecard.model import Figure, Kpi, Scorecard
+from orchestration.scorecard.model import Figure, Kpi, LeaderPage, Scorecard, UnitRow
 from orchestration.scorecard.suppression import remainders
 
 _MOST_DECISIONS = 3
@@ -19,7 +20,9 @@ _HEADLINES = range(3, 6)
 _TONES = {"improving": "good", "concerning": "bad"}
 
 
-def inconsistencies(scorecard: Scorecard, marts: Marts) -> list[str]:
+def inconsistencies(
+    scorecard: Scorecard, marts: Marts, pages: Sequence[LeaderPage] = ()
+) -> list[str]:
     """Everything that is wrong, one sentence each; holds no figure that had to be withheld."""
     return [
         *_headline(scorecard, marts),
@@ -27,6 +30,10 @@ def inconsistencies(scorecard: Scorecard, marts: Marts) -> list[str]:
         *_withheld(scorecard),
         *_groups(scorecard, marts),
         *_marks(scorecard, marts),
+        *_log(scorecard, marts),
+        *_leadership(scorecard, marts),
+        *_goals(scorecard),
+        *_pages(scorecard, marts, pages),
     ]
 
 
@@ -150,6 +157,104 @@ def _marks(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
             yield f"{kpi.kpi_id}: marked {kpi.mark.variation}, the limits say {known}"
 
 
+def _log(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
+    """Every entry that is open stands on the page, and none stands there twice."""
+    overdue = scorecard.stand_up.overdue if scorecard.stand_up else ()
+    shown = [entry.entry_id for entry in (*scorecard.log, *overdue)]
+    for entry_id in sorted({each for each in shown if shown.count(each) > 1}):
+        yield f"log entry {entry_id}: stands on the page twice"
+    for row in marts.decision_log:
+        if row["status"] in ("open", "overdue") and str(row["entry_id"]) not in shown:
+            yield f"log entry {row['entry_id']}: is open, but not on the page"
+
+
+def _leadership(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
+    """No small group can be worked out from the leadership page's columns."""
+    page = scorecard.leadership_page
+    if page is None:
+        return
+    root = scorecard.units[0].org_unit_id
+    parents = {
+        str(row["org_unit_id"]): row["parent_org_unit_id"]
+        for row in marts.org_units
+        if row["period_start"] == scorecard.period_start
+    }
+    columns = {
+        "leaders_active": {u.org_unit_id: u.leaders_active for u in page.units},
+        "leaders_flagship": {u.org_unit_id: u.leaders_flagship for u in page.units},
+        "velocity_before": {u.org_unit_id: u.velocity_before for u in page.units},
+        "velocity_after": {u.org_unit_id: u.velocity_after for u in page.units},
+        "cascade_reach": {u.org_unit_id: u.cascade for u in page.units},
+    }
+    for index_id, figures in columns.items():
+        people = {
+            str(row["org_unit_id"] or root): int(row["people"] or 0)
+            for row in marts.leader_indices
+            if row["subject"] == "unit" and row["index_id"] == index_id
+        }
+        withheld = frozenset(
+            unit for unit in parents if unit not in figures or figures[unit].state == "suppressed"
+        )
+        for unit, count in remainders(parents, people, withheld).items():
+            if 0 < count < scorecard.privacy_threshold:
+                yield f"{index_id}: a group of too few people in {unit} can be worked out"
+
+
+def _goals(scorecard: Scorecard) -> Iterator[str]:
+    """A goal shows a unit's figures as the unit table does, and nothing of one withheld."""
+    units = {unit.org_unit_id: unit for unit in scorecard.units}
+    for goal in scorecard.strategy.goals if scorecard.strategy else ():
+        unit = units.get(goal.org_unit_id)
+        if unit is None or any(unit.figures.get(k) != f for k, f in goal.adoption.items()):
+            yield f"goal of {goal.org_unit_id}: shows other figures than the unit table"
+        parts = (goal.baseline, goal.outcome, goal.compared)
+        if goal.change.state != "value" and any(part.state == "value" for part in parts):
+            yield f"goal of {goal.org_unit_id}: withheld, but what it is made of is shown"
+    for kpi in (*scorecard.kpis, *scorecard.below):
+        if kpi.forecast is not None and (kpi.limits is None or kpi.mark.variation != "ordinary"):
+            yield f"{kpi.kpi_id}: has a forecast, but its process is not predictable"
+
+
+def _pages(scorecard: Scorecard, marts: Marts, pages: Sequence[LeaderPage]) -> Iterator[str]:
+    """A leader's page shows their own organisation and their own entries only."""
+    units = {unit.org_unit_id: unit for unit in scorecard.units}
+    own = {
+        (str(row["owner_person_id"]), str(row["entry_id"]))
+        for row in marts.decision_log
+        if row["owner_person_id"] is not None
+    }
+    for number, page in enumerate(pages, start=1):
+        place = f"leader page {number}"  # a person's id is no text for a log
+        unit = units.get(page.org_unit_id)
+        if unit is None or any(
+            unit.figures.get(kpi.kpi_id, kpi.now) != kpi.now for kpi in page.kpis
+        ):
+            yield f"{place}: shows other figures than its unit's"
+        led = {
+            row["org_unit_id"]
+            for row in marts.named_leaders
+            if str(row["person_id"]) == page.person_id
+        }
+        if unit is not None and page.org_unit_id not in led and unit.depth:
+            yield f"{place}: is of a unit that the leader does not lead"
+        if any((page.person_id, entry.entry_id) not in own for entry in page.log):
+            yield f"{place}: shows an entry of the log that waits for somebody else"
+        below = _beneath(page.org_unit_id, scorecard)
+        foreign = {u.name for u in scorecard.units} - {u.name for u in below}
+        foreign -= {scorecard.units[0].name}
+        if any(action.audience in foreign for action in page.actions):
+            yield f"{place}: names another organisation"
+
+
+def _beneath(unit: str, scorecard: Scorecard) -> list[UnitRow]:
+    """The unit and those beneath it: in tree order they follow it and lie deeper."""
+    ids = [row.org_unit_id for row in scorecard.units]
+    if unit not in ids:
+        return []
+    first, *rest = scorecard.units[ids.index(unit) :]
+    return [first, *takewhile(lambda row: row.depth > first.depth, rest)]
+
+
 def _rows(marts: Marts) -> dict[tuple[str, str, str], Row]:
     return {
         (row["kpi_id"], row["period_start"].isoformat(), row["org_unit_id"]): row
@@ -183,6 +288,8 @@ def _figures(scorecard: Scorecard) -> Iterator[tuple[str, Figure]]:
         yield f"{kpi.kpi_id} denominator", kpi.denominator
         yield f"{kpi.kpi_id} year to date", kpi.year_to_date
         yield f"{kpi.kpi_id} last year", kpi.same_period_last_year
+        if kpi.forecast is not None:
+            yield f"{kpi.kpi_id} forecast", kpi.forecast
         for other in kpi.beside:
             yield other.kpi_id, other.figure
     for unit in scorecard.units:
@@ -193,5 +300,13 @@ def _figures(scorecard: Scorecard) -> Iterator[tuple[str, Figure]]:
         yield item.kpi_id, item.figure
     for left_out in scorecard.exclusions:
         yield left_out.reason, left_out.people
+    for leader in scorecard.leadership_page.units if scorecard.leadership_page else ():
+        for name, value in leader:
+            if isinstance(value, Figure):
+                yield f"{name} of {leader.org_unit_id}", value
+    for goal in scorecard.strategy.goals if scorecard.strategy else ():
+        for name, value in goal:
+            if isinstance(value, Figure):
+                yield f"{name} of {goal.org_unit_id}", value
     for line in scorecard.contractors:
         yield f"{line.kpi_id} of contractors", line.figure

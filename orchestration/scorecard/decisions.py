@@ -3,17 +3,21 @@
 At most three decisions, in this order (each needs a row of ``decision_rights`` that says who
 decides and in how many days; without one nobody could, and nothing is asked):
 
-1. protected working time for the first KPI of learning on the job (``PRACTICE``) that signals
+1. scale, adjust or stop, where a unit's 90-day plan has reached its last day;
+2. protected working time for the first KPI of learning on the job (``PRACTICE``) that signals
    concern, in the topmost units that do;
-2. a campaign for the largest unit whose voluntary active learners signal concern (the whole
+3. a campaign for the largest unit whose voluntary active learners signal concern (the whole
    organisation only when no unit below it does);
-3. a campaign for the first headline KPI that consistently misses its target, misses it now, and
+4. decisions that are overdue, each one level up from who let it wait, the longest due first (they
+   keep the log's own entry id: it is the same decision, with another owner);
+5. a campaign for the first headline KPI that consistently misses its target, misses it now, and
    does not improve;
-4. idle seats, when more than a fifth of the seats paid for are idle: the amount is their cost;
-5. a tighter target for the first headline KPI that consistently meets it, at a quarter's end.
+6. idle seats, when more than a fifth of the seats paid for are idle: the amount is their cost;
+7. modules to decommission, the elective ones, then the mandatory ones;
+8. a tighter target for the first headline KPI that consistently meets it, at a quarter's end.
 
-One KPI asks once. A figure that is suppressed, or that stands on a feed whose data are stale, asks
-for nothing.
+One KPI asks once, and what already waits in the log is not asked again. A figure that is
+suppressed, or that stands on a feed whose data are stale, asks for nothing.
 
 The top risk is the first that holds: a concerning headline KPI, a target missed now and always,
 lapses that would take certification under its target (or a tenth of it, without a target) within
@@ -29,7 +33,7 @@ from decimal import Decimal
 from orchestration.periods import Grain, Period, is_working_day, nth_working_day
 from orchestration.scorecard import wording
 from orchestration.scorecard.basis import PeriodBasis
-from orchestration.scorecard.governance import Governance
+from orchestration.scorecard.governance import LEVEL_UP, Governance
 from orchestration.scorecard.marts import Row
 from orchestration.scorecard.model import Annotation, Decision, Kpi, UnitRow
 from orchestration.settings import Settings
@@ -45,21 +49,16 @@ LAPSING_SHARE = Decimal(10)
 PRACTICE = ("on_time_completion_rate", "certification_rate", "time_to_competency")
 """KPIs that working time for learning can bring back, the most pressing first."""
 
-KPI_FEEDS = {
-    "performance_improvement": ("business_outcomes",),
-    "time_to_competency": ("people", "assessments", "certifications"),
-    "certification_rate": ("people", "certifications"),
-    "on_time_completion_rate": ("people", "courses", "enrolments"),
-    "active_learner_rate": ("people", "courses", "activity"),
-    "adoption_velocity": ("people", "courses", "enrolments"),
-    "seat_use": ("people", "activity"),
-}
-"""The feeds that a KPI stands on; a KPI that is not listed stands on all."""
-
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the rules look at: figures as shown (never a suppressed value), rights, holders."""
+    """What the rules look at: figures as shown (never a suppressed value), rights, holders.
+
+    Attributes:
+        log: rows of the published ``decision_log``.
+        decommission: rows of the published ``decommission_candidates``.
+        closing: units whose plan has reached its last day undecided, in tree order.
+    """
 
     period: Period
     kpis: tuple[Kpi, ...]
@@ -70,12 +69,21 @@ class Evidence:
     governance: Governance
     settings: Settings
     annotations: tuple[Annotation, ...] = ()
+    log: tuple[Row, ...] = ()
+    decommission: tuple[Row, ...] = ()
+    closing: tuple[str, ...] = ()
 
     def sound(self, kpi: Kpi) -> bool:
         """Whether a decision may stand on the KPI: it is shown and none of its feeds is behind."""
-        feeds = KPI_FEEDS.get(kpi.kpi_id)
-        behind = self.basis.behind
-        return kpi.now.state == "value" and not (behind if feeds is None else behind & {*feeds})
+        return kpi.now.state == "value" and self.basis.sound(kpi.kpi_id)
+
+    def waits(self, rule: str) -> bool:
+        """Whether the same was asked by an earlier review and is not settled."""
+        return any(
+            str(row["entry_id"]).partition("/")[2] == rule and row["status"] in ("open", "overdue")
+            for row in self.log
+            if not str(row["entry_id"]).startswith(f"{self.period.id}/")
+        )
 
     def right(self, *ids: str, money: Decimal | None = None) -> Row | None:
         """The decision right of the first of these ids (or with it as stem) that covers the sum.
@@ -111,24 +119,31 @@ def ask(evidence: Evidence) -> tuple[Decision, ...]:
     pressing = _pressing(evidence)
     campaign = _concern_campaign(evidence)
     answered = {kpi.kpi_id for kpi in (pressing,) if kpi is not None}
-    answered |= {"active_learner_rate"} if campaign is not None else set()
+    waits = any(evidence.waits(f"campaign/{unit.org_unit_id}") for unit in evidence.units)
+    answered |= {"active_learner_rate"} if campaign is not None or waits else set()
     asked = [
+        _scale_adjust_stop(evidence),
         _protected_time(evidence, pressing) if pressing is not None else None,
         campaign,
+        *_escalated(evidence),
         _missed_target_campaign(evidence, answered),
         _idle_seats(evidence),
+        _decommission(evidence, mandatory=False),
+        _decommission(evidence, mandatory=True),
         _tighter_target(evidence),
     ]
     return tuple(decision for decision in asked if decision is not None)[:MOST_DECISIONS]
 
 
 def published_on(period: Period, settings: Settings) -> date:
-    """The working day on which the review of the period is due."""
-    count = {
-        Grain.WEEK: 1,
-        Grain.MONTH: settings.review.monthly_working_day,
-        Grain.QUARTER: settings.review.quarterly_working_day,
-    }[period.grain]
+    """The day on which the review of the period is published: for a week the set weekday."""
+    if period.grain is Grain.WEEK:
+        return period.shift(1).start + timedelta(days=settings.review.weekly_weekday)
+    count = (
+        settings.review.monthly_working_day
+        if period.grain is Grain.MONTH
+        else settings.review.quarterly_working_day
+    )
     return nth_working_day(period.end, count, settings.organisation)
 
 
@@ -157,7 +172,10 @@ def _decision(
     options: tuple[str, ...],
     if_not_taken: str,
     amount: str | None = None,
-) -> Decision:
+) -> Decision | None:
+    """A decision by right; None where an earlier review asked it and it still waits."""
+    if evidence.waits(rule):
+        return None
     role = str(right["decides_role"])
     days = right["days"]
     late = (
@@ -176,7 +194,11 @@ def _decision(
         owner=evidence.governance.owner(role, unit),
         owner_role=wording.listed([wording.role_name(part.strip()) for part in role.split("|")]),
         due_on=due_on(evidence.period, _whole_days(days), evidence.settings),
-        if_not_taken=f"{if_not_taken}{late}",
+        if_not_taken=f"{if_not_taken}{late}".strip(),
+        right_id=str(right["decision_id"]),
+        org_unit_id=None if unit == evidence.whole.org_unit_id else unit,
+        owner_person_id=evidence.governance.owner_person(role, unit),
+        owner_role_id=role,
     )
 
 
@@ -185,6 +207,100 @@ def _whole_days(days: object) -> int | None:
         return int(str(days))
     except ValueError:
         return None
+
+
+def _scale_adjust_stop(evidence: Evidence) -> Decision | None:
+    right = evidence.right("scale_adjust_stop")
+    if right is None or not evidence.closing:
+        return None
+    names = {unit.org_unit_id: unit.name for unit in evidence.units}
+    first = evidence.closing[0]
+    where = wording.listed([names.get(unit, unit) for unit in evidence.closing[:MOST_NAMED]])
+    return _decision(
+        evidence,
+        right,
+        f"scale-adjust-stop/{first}",
+        first,
+        what=f"Scale, adjust or stop the programme in {where}",
+        why="The 90-day plan of leader engagement has reached its last day.",
+        options=(
+            "Scale: take it to the next units, with the next commitments",
+            "Adjust: go on with another plan, named here",
+            "Stop, with a stated reason",
+        ),
+        if_not_taken="The programme runs on without a plan.",
+    )
+
+
+def _escalated(evidence: Evidence) -> list[Decision]:
+    """Decisions past their due date, asked of who stands one level up."""
+    rights = {str(row["decision_id"]): row for row in evidence.rights}
+    known = {unit.org_unit_id for unit in evidence.units}
+    late = [
+        row
+        for row in evidence.log
+        if row["kind"] == "decision" and row["status"] == "overdue" and row["first_due_on"]
+    ]
+    found = []
+    for row in sorted(late, key=lambda r: (r["first_due_on"], str(r["entry_id"]))):
+        right = rights.get(str(row["right_id"]))
+        role = str(row["owner_role"] or (right or {}).get("decides_role") or "")
+        above = LEVEL_UP.get(role.split("|")[0], "executive_sponsor") if role else None
+        if right is None or right["silence"] == "takes_effect" or above is None:
+            continue  # nobody could decide it, or silence has decided it, or it is at the top
+        unit = str(row["org_unit_id"] or "")
+        unit = unit if unit in known else evidence.whole.org_unit_id
+        who = evidence.governance.person(row["owner_person_id"], role)
+        money = None
+        if row["amount"] is not None:
+            currency = evidence.settings.organisation.currency
+            money = wording.amount(row["amount"], "currency", 0, currency)
+        found.append(
+            Decision(
+                decision_id=str(row["entry_id"]),
+                what=str(row["title"] or right["decision"]),
+                why=f"It was due on {wording.day(row['first_due_on'])} and has waited "
+                f"{wording.days(int(row['waiting_days'] or 0))} for {who}.",
+                options=("Decide it now", "Withdraw it, with a stated reason"),
+                amount=money,
+                owner=evidence.governance.owner(above, unit),
+                owner_role=wording.role_name(above),
+                due_on=due_on(evidence.period, _whole_days(right["days"]), evidence.settings),
+                if_not_taken=str(row["if_not_taken"] or "It stays undecided."),
+                right_id=str(right["decision_id"]),
+                org_unit_id=None if unit == evidence.whole.org_unit_id else unit,
+                owner_person_id=evidence.governance.owner_person(above, unit),
+                owner_role_id=above,
+            )
+        )
+    return found
+
+
+def _decommission(evidence: Evidence, *, mandatory: bool) -> Decision | None:
+    rows = [row for row in evidence.decommission if bool(row["is_mandatory"]) == mandatory]
+    right = evidence.right(str(rows[0]["right_id"])) if rows else None
+    if right is None:
+        return None
+    titles = sorted(str(row["title"] or row["course_id"]) for row in rows)
+    more = len(titles) - MOST_NAMED
+    named = [*titles[:MOST_NAMED], *([wording.counted(more, "other")] if more > 0 else [])]
+    kind = "mandatory" if mandatory else "elective"
+    return _decision(
+        evidence,
+        right,
+        f"decommission-{kind}",
+        evidence.whole.org_unit_id,
+        what=f"Decommission {wording.counted(len(rows), f'{kind} module')}: "
+        f"{wording.listed(named)}",
+        why="Unused, seldom completed, or past its review date; the evidence stands with each "
+        "candidate.",
+        options=(
+            "Decommission all of them",
+            "Keep some, each with an owner and a review date",
+            "Keep all, with a stated reason",
+        ),
+        if_not_taken="They stay in the catalogue." if right["silence"] != "takes_effect" else "",
+    )
 
 
 def _topmost(units: tuple[UnitRow, ...], kpi_id: str) -> list[UnitRow]:

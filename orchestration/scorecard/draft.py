@@ -1,20 +1,23 @@
-"""The scorecard as a file: canonical JSON in the draft folder of its review."""
+"""The scorecard and the leaders' pages as files: canonical JSON among the drafts of a review."""
 
 from __future__ import annotations
 
 import json
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from orchestration.periods import Period
 from orchestration.problems import Problem
-from orchestration.scorecard.model import Scorecard
+from orchestration.scorecard.model import LeaderPage, Scorecard
 from orchestration.settings import Settings
 
 FILE = "scorecard.json"
+_PAGES = TypeAdapter(tuple[LeaderPage, ...])
 
 
 def draft_folder(settings: Settings, period: Period) -> Path:
@@ -24,20 +27,59 @@ def draft_folder(settings: Settings, period: Period) -> Path:
 
 def to_json(scorecard: Scorecard) -> bytes:
     """Canonical UTF-8 JSON: sorted keys, amounts as strings; equal scorecards, equal bytes."""
-    document = scorecard.model_dump(mode="json")
+    return _canonical(scorecard.model_dump(mode="json"))
+
+
+def _canonical(document: Any) -> bytes:
     text = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
 
 
 def write_scorecard(settings: Settings, period: Period, scorecard: Scorecard) -> Path:
     """Write the period's scorecard, whole or not at all; returns the file."""
-    folder = draft_folder(settings, period)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / FILE
-    aside = folder / f"{FILE}.{uuid.uuid4().hex}.tmp"
+    return _write(draft_folder(settings, period) / FILE, to_json(scorecard))
+
+
+def leaders_file(settings: Settings, period: Period) -> Path:
+    """``<home>/drafts/leaders/<ritual>/<period_id>.json``: every named leader's own page.
+
+    It lies beside the reviews' drafts, so that no pack can hold it.
+    """
+    return settings.home / "drafts" / "leaders" / period.grain.ritual / f"{period.id}.json"
+
+
+def write_leaders(settings: Settings, period: Period, pages: Sequence[LeaderPage]) -> Path:
+    """Write the leaders' pages of a period, whole or not at all; returns the file."""
+    return _write(
+        leaders_file(settings, period), _canonical([page.model_dump(mode="json") for page in pages])
+    )
+
+
+def read_leaders(file: Path) -> tuple[LeaderPage, ...]:
+    """Read and validate the leaders' pages of a period.
+
+    Raises:
+        Problem: the file is missing or holds no leaders' pages.
+    """
+    remedy = "materialize the scorecard of that period again."
+    try:
+        return _PAGES.validate_json(file.read_bytes())
+    except FileNotFoundError as error:
+        raise Problem("the leaders' pages do not exist.", file=str(file), remedy=remedy) from error
+    except ValidationError as error:
+        raise Problem(
+            f"not the leaders' pages of this version (at {_place(error)}).",
+            file=str(file),
+            remedy=remedy,
+        ) from error
+
+
+def _write(target: Path, content: bytes) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
     try:
         with aside.open("wb") as handle:
-            handle.write(to_json(scorecard))
+            handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
         aside.replace(target)
@@ -58,9 +100,13 @@ def read_scorecard(file: Path) -> Scorecard:
     except FileNotFoundError as error:
         raise Problem("the scorecard does not exist.", file=str(file), remedy=remedy) from error
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise Problem(
-            f"not a scorecard of this version (at {where or 'its root'}).",
+            f"not a scorecard of this version (at {_place(error)}).",
             file=str(file),
             remedy=remedy,
         ) from error
+
+
+def _place(error: ValidationError) -> str:
+    where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+    return where or "its root"

@@ -17,6 +17,26 @@ SERIES = 13
 """Periods on a chart, this one included."""
 
 
+GOVERNANCE_MODELS: dict[str, tuple[Grain, ...]] = {
+    "decision_log": tuple(Grain),
+    "named_leaders": tuple(Grain),
+    "leader_indices": (Grain.MONTH, Grain.QUARTER),
+    "leader_plan": tuple(Grain),
+    "leader_actions": tuple(Grain),
+    "message_cascade": tuple(Grain),
+    "governance_faults": tuple(Grain),
+    "early_warnings": (Grain.WEEK, Grain.MONTH),
+    "early_warning_evidence": (Grain.WEEK, Grain.MONTH),
+    "stalled_enrolments": (Grain.WEEK,),
+    "course_rises": (Grain.WEEK,),
+    "leader_completions": (Grain.WEEK,),
+    "decommission_candidates": (Grain.MONTH, Grain.QUARTER),
+    "kpi_comments": (Grain.MONTH, Grain.QUARTER),
+    "change_split": (Grain.QUARTER,),
+}
+"""Models read for the period itself, and the grains at which they exist."""
+
+
 @dataclass(frozen=True)
 class Marts:
     """Rows of the published models (their columns are the warehouse's contract).
@@ -24,7 +44,9 @@ class Marts:
     ``coarser_values`` and ``coarser_signals`` hold the KPIs that do not exist at this grain, at
     the next coarser grain that has them (for a month: the quarterly KPIs), of periods that ended
     no later than this one. ``org_units`` holds this period's units and those of the newest coarser
-    period.
+    period. ``outcomes`` and ``month_signals`` are read for a quarter only: the history of the
+    business outcomes, and the signals of the quarter's own months. A model that an older build did
+    not publish has no rows.
     """
 
     kpi_values: list[Row] = field(default_factory=list)
@@ -37,6 +59,23 @@ class Marts:
     initiatives: list[Row] = field(default_factory=list)
     kpi_catalogue: list[Row] = field(default_factory=list)
     decision_rights: list[Row] = field(default_factory=list)
+    decision_log: list[Row] = field(default_factory=list)
+    named_leaders: list[Row] = field(default_factory=list)
+    leader_indices: list[Row] = field(default_factory=list)
+    leader_plan: list[Row] = field(default_factory=list)
+    leader_actions: list[Row] = field(default_factory=list)
+    message_cascade: list[Row] = field(default_factory=list)
+    governance_faults: list[Row] = field(default_factory=list)
+    early_warnings: list[Row] = field(default_factory=list)
+    early_warning_evidence: list[Row] = field(default_factory=list)
+    stalled_enrolments: list[Row] = field(default_factory=list)
+    course_rises: list[Row] = field(default_factory=list)
+    leader_completions: list[Row] = field(default_factory=list)
+    decommission_candidates: list[Row] = field(default_factory=list)
+    kpi_comments: list[Row] = field(default_factory=list)
+    change_split: list[Row] = field(default_factory=list)
+    outcomes: list[Row] = field(default_factory=list)
+    month_signals: list[Row] = field(default_factory=list)
 
 
 def grains_of(catalogue_row: Row) -> tuple[Grain, ...]:
@@ -76,6 +115,8 @@ def load_marts(lake: Lake, period: Period) -> Marts:
         if values:
             newest = Period.containing(other, max(row["period_start"] for row in values))
             org_units += read_published(lake, other, f"org_units__{other}", period_ids={newest.id})
+    quarterly = grain is Grain.QUARTER
+    months = {Period.containing(Grain.MONTH, period.end).shift(-back).id for back in range(3)}
     return Marts(
         kpi_values=_history(lake, "kpi_values", period, HISTORY[grain]),
         kpi_signals=_history(lake, "kpi_signals", period, SERIES),
@@ -87,6 +128,13 @@ def load_marts(lake: Lake, period: Period) -> Marts:
         initiatives=of_period("initiatives"),
         kpi_catalogue=catalogue,
         decision_rights=of_period("decision_rights"),
+        outcomes=_history(lake, "fct_outcomes", period, HISTORY[grain]) if quarterly else [],
+        month_signals=read_published(
+            lake, Grain.MONTH, f"kpi_signals__{Grain.MONTH}", period_ids=months
+        )
+        if quarterly
+        else [],
+        **{model: of_period(model) for model, at in GOVERNANCE_MODELS.items() if grain in at},
     )
 
 

@@ -152,6 +152,12 @@ class Decision(_Frozen):
     owner_role: str
     due_on: date
     if_not_taken: str
+    right_id: str | None = Field(default=None, description="row of decision_rights; never printed")
+    org_unit_id: str | None = Field(default=None, description="None = the whole; never printed")
+    owner_person_id: str | None = Field(
+        default=None, description="the one person who decides, where it is one; never printed"
+    )
+    owner_role_id: str | None = Field(default=None, description="role as the charter writes it")
 
 
 class LeadershipItem(_Frozen):
@@ -208,6 +214,11 @@ class EarlyWarning(_Frozen):
     countermeasure: str
     owner: str
     due_on: date
+    entry_id: str | None = Field(
+        default=None, description="of its action in the log; never printed"
+    )
+    org_unit_id: str | None = Field(default=None, description="never printed")
+    owner_role_id: str | None = Field(default=None, description="role as the charter writes it")
 
 
 class PlanItem(_Frozen):

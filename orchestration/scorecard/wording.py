@@ -33,6 +33,20 @@ _ROLES = {
     "program_lead": "programme lead",
     "manager_rep": "manager representative",
 }
+_ACTIONS = {
+    "blocker_removed": ("blocker removed", "blockers removed"),
+    "budget_approval": ("budget approval", "budget approvals"),
+    "email": ("email", "emails"),
+    "learner_recognised": ("learner recognised", "learners recognised"),
+    "learning_referenced": ("mention of learning", "mentions of learning"),
+    "manager_cascade": ("manager cascade", "manager cascades"),
+    "manager_forum_attended": ("manager forum attended", "manager forums attended"),
+    "public_completion": ("public completion", "public completions"),
+    "review_attended": ("review attended", "reviews attended"),
+    "survey_run": ("survey", "surveys"),
+    "time_freed": ("standing meeting given to learning", "standing meetings given to learning"),
+    "town_hall": ("town hall", "town halls"),
+}
 _VARIATION = {
     "improving": "Improving",
     "concerning": "Concerning",
@@ -167,6 +181,11 @@ def day(value: date) -> str:
     return f"{value.day} {value:%B %Y}"
 
 
+def days(count: int) -> str:
+    """'1 day', '6 days'."""
+    return f"{count} day" if count == 1 else f"{count} days"
+
+
 def point_label(period: Period) -> str:
     """The period on a chart's axis: 'Oct 2026', 'Q3 2026', 'W45 2026'."""
     if period.grain is Grain.MONTH:
@@ -175,6 +194,18 @@ def point_label(period: Period) -> str:
         year, week, _ = period.start.isocalendar()
         return f"W{week:02d} {year}"
     return period.label
+
+
+def action_name(kind: str, count: int = 1) -> str:
+    """A kind of leader action as a reader says it: 'one town hall', 'three emails'."""
+    singular, plural = _ACTIONS.get(kind, (kind.replace("_", " "), kind.replace("_", " ")))
+    return counted(count, singular, plural)
+
+
+def action_title(kind: str) -> str:
+    """A kind of leader action at the head of a line: 'Town hall'."""
+    name = _ACTIONS.get(kind, (kind.replace("_", " "), ""))[0]
+    return f"{name[:1].upper()}{name[1:]}"
 
 
 def role_name(role: str) -> str:
@@ -192,6 +223,12 @@ def listed(items: Sequence[str]) -> str:
 def lower_first(name: str) -> str:
     """A name inside a sentence: 'days to competency'; 'LMS use' stays as it is."""
     return f"{name[0].lower()}{name[1:]}" if name[1:2].islower() or len(name) == 1 else name
+
+
+def sentence(identifier: str) -> str:
+    """An identifier at the head of a sentence: 'sponsor_silent' as 'Sponsor silent'."""
+    text = identifier.replace("_", " ")
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def left_out(reason: str) -> str:

@@ -15,9 +15,10 @@ import pytest
 from orchestration.periods import Grain, Period
 from orchestration.scorecard.basis import PeriodBasis
 from orchestration.scorecard.build import build_scorecard
+from orchestration.scorecard.charter import Charter, load_charter
 from orchestration.scorecard.marts import Marts, Row
 from orchestration.scorecard.model import FeedStatus, Kpi, Scorecard
-from orchestration.settings import OrganisationSettings, Settings
+from orchestration.settings import OrganisationSettings, PathSettings, Settings
 
 SEEDS = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds"
 HEADLINE = (
@@ -50,6 +51,15 @@ def seed(name: str) -> list[Row]:
     return rows
 
 
+def shipped_charter() -> Charter:
+    return load_charter(
+        Settings(
+            organisation=OrganisationSettings(name="Acme"),
+            paths=PathSettings(home=SEEDS / "nowhere"),
+        )
+    )
+
+
 def decimal(value: Any) -> Decimal | None:
     return None if value is None else Decimal(str(value))
 
@@ -69,6 +79,8 @@ class Case:
     catalogue: list[Row] = field(default_factory=lambda: seed("kpi_catalogue"))
     rights: list[Row] = field(default_factory=lambda: seed("decision_rights"))
     feeds: list[FeedStatus] = field(default_factory=list)
+    models: dict[str, list[Row]] = field(default_factory=dict)
+    charter: Charter = field(default_factory=shipped_charter)
 
     def unit(
         self,
@@ -260,6 +272,7 @@ class Case:
             initiatives=self.initiatives,
             kpi_catalogue=self.catalogue,
             decision_rights=self.rights,
+            **self.models,
         )
 
     @property
@@ -272,7 +285,7 @@ class Case:
         )
 
     def build(self) -> Scorecard:
-        return build_scorecard(self.marts, self.period, self.basis, self.settings)
+        return build_scorecard(self.marts, self.period, self.basis, self.settings, self.charter)
 
     def kpi(self, kpi_id: str) -> Kpi:
         card = self.build()

@@ -70,7 +70,7 @@ def give(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_graph(settings: Settings) -> None:
-    (asset,) = assets.build_assets(settings)
+    (asset,) = assets.build_assets(settings, [Grain.MONTH])
     spec = asset.get_asset_spec(KEY)
     assert spec.group_name == "scorecard"
     assert spec.owners and spec.description
@@ -159,7 +159,7 @@ def test_a_fault_leaves_the_last_good_scorecard_and_fails_the_check(
     file = settings.home / "drafts" / "monthly" / "2026-10" / "scorecard.json"
     before = file.read_bytes()
     full_case.value("active_learner_rate", "1.0", numerator=5, denominator=500)
-    monkeypatch.setattr(assets, "inconsistencies", lambda card, marts: ["a figure is wrong"])
+    monkeypatch.setattr(assets, "inconsistencies", lambda card, marts, pages: ["a figure is wrong"])
     result = run(settings, "2026-10-01")
     assert not result.success
     assert not result.asset_materializations_for_node("scorecard__month_scorecard")

@@ -118,7 +118,9 @@ def test_the_lake_gives_the_same_scorecard_as_the_rows(full_case: Case, lake: La
         "seat_use",
         "idle_seat_cost",
     }
-    card = build_scorecard(marts, full_case.period, full_case.basis, full_case.settings)
+    card = build_scorecard(
+        marts, full_case.period, full_case.basis, full_case.settings, full_case.charter
+    )
     assert to_json(card) == to_json(full_case.build())
     assert inconsistencies(card, marts) == []
 

@@ -1,0 +1,215 @@
+"""Each named leader's own page: their actions, their unit's figures, what waits for them.
+
+A page holds the leader's own organisation and nothing of another: figures of their own unit, their
+own line of the leadership indices, their own entries of the log, and of a plan that is not their
+unit's only the actions that are theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+from orchestration.periods import Grain, nth_working_day
+from orchestration.scorecard import leadership, log, plan, wording
+from orchestration.scorecard.charter import Charter
+from orchestration.scorecard.decisions import published_on
+from orchestration.scorecard.figures import Figures
+from orchestration.scorecard.marts import Row
+from orchestration.scorecard.model import (
+    Figure,
+    LeaderAction,
+    LeaderPage,
+    LogEntry,
+    PlanProgress,
+    Scorecard,
+    SheetKpi,
+)
+
+SENIORITY = ("executive_sponsor", "elt_member", "sponsor", "unit_head")
+"""Roles of named leaders, the most senior first."""
+_UNIT_ROLES = ("sponsor", "unit_head")
+VISIBLE_WEEKS = "sponsor_visible_weeks"
+ELSEWHERE = "elsewhere"
+
+
+def pages(figures: Figures, charter: Charter, card: Scorecard) -> tuple[LeaderPage, ...]:
+    """One page for each named leader who is still active, by person id.
+
+    Args:
+        card: the scorecard of the same period; its comments are not asked for again.
+    """
+    roles: dict[str, list[Row]] = {}
+    for row in figures.marts.named_leaders:
+        if row["is_active"] and row["person_id"] is not None:
+            roles.setdefault(str(row["person_id"]), []).append(row)
+    return tuple(_page(figures, charter, card, who, roles[who]) for who in sorted(roles))
+
+
+def _page(
+    figures: Figures, charter: Charter, card: Scorecard, person: str, rows: Sequence[Row]
+) -> LeaderPage:
+    senior = min(rows, key=lambda r: (_rank(str(r["role"])), figures.place(r["org_unit_id"])))
+    unit = own_unit(figures, rows)
+    target = charter.leader_target(person, VISIBLE_WEEKS, figures.period.end)
+    flagship = leader_index(figures, "leaders_flagship", person, unit)
+    attended = leader_index(figures, "reviews_attended", person, unit)
+    return LeaderPage(
+        person_id=person,
+        manager_person_id=str(senior["manager_id"]) if senior["manager_id"] else None,
+        name=str(senior["full_name"] or wording.role_name(str(senior["role"]))),
+        role=wording.role_name(str(senior["role"])),
+        org_unit_id=unit,
+        unit=figures.names[unit],
+        organisation=figures.settings.organisation.name,
+        period_id=figures.period.id,
+        period_label=figures.period.label,
+        period_end=figures.period.end,
+        data_as_of=figures.basis.data_as_of,
+        visible_weeks=leadership.counted(leader_index(figures, "visible_weeks", person, unit)),
+        visible_target=wording.no_data("no target set", wording.NO_TARGET)
+        if target is None
+        else wording.value_figure(target, "weeks", 0, figures.currency),
+        flagship=_flagship(flagship),
+        commitments=leadership.counted(leader_index(figures, "commitments_on_time", person, unit)),
+        decision_wait=leadership.waited(
+            leader_index(figures, "decision_wait_days", person, unit), figures.currency
+        ),
+        attendance=leadership.counted(attended),
+        actions=_actions(figures, person, unit),
+        kpis=_kpis(figures, unit),
+        plan=_plan(figures, person, unit),
+        log=_log(figures, person),
+        comments_asked=_comments_asked(figures, card, person),
+        reply_by=reply_by(figures),
+    )
+
+
+def own_unit(figures: Figures, rows: Sequence[Row]) -> str:
+    """The unit that a leader's page is of: the topmost they lead or sponsor, else the whole."""
+    whole = any(row["role"] == "executive_sponsor" for row in rows)
+    led = [figures.unit_of_row(row) for row in rows if row["role"] in _UNIT_ROLES]
+    known = [unit for unit in led if unit in figures.units]
+    if whole or not known:
+        return figures.root
+    return min(known, key=lambda unit: (figures.depth(unit), figures.place(unit)))
+
+
+def leader_index(figures: Figures, index_id: str, person: str, unit: str) -> Row | None:
+    """A leader's own line of an index: of their page's unit, else of the first they have."""
+    row = leadership.index(figures, index_id, unit, person)
+    if row is not None:
+        return row
+    others = [
+        r
+        for r in figures.marts.leader_indices
+        if r["subject"] == "leader" and r["index_id"] == index_id and r["person_id"] == person
+    ]
+    return min(others, key=lambda r: figures.place(r["org_unit_id"]), default=None)
+
+
+def reply_by(figures: Figures) -> date | None:
+    """The last working day before publication; none in a weekly digest."""
+    if figures.period.grain is Grain.WEEK:
+        return None
+    published = published_on(figures.period, figures.settings)
+    return nth_working_day(published, -1, figures.settings.organisation)
+
+
+def _rank(role: str) -> int:
+    return SENIORITY.index(role) if role in SENIORITY else len(SENIORITY)
+
+
+def _flagship(row: Row | None) -> Figure:
+    if row is None or not row["denominator"]:
+        return wording.no_data(None, wording.NO_RECORD)
+    if row["numerator"]:
+        return Figure(state="value", value=Decimal(1), text="completed")
+    return Figure(state="value", value=Decimal(0), text="no record of completion")
+
+
+def _actions(figures: Figures, person: str, unit: str) -> tuple[LeaderAction, ...]:
+    own = figures.beneath(unit)
+    rows = {
+        str(row["action_id"]): row
+        for row in figures.marts.leader_actions
+        if str(row["person_id"]) == person
+    }
+    found = []
+    for row in sorted(rows.values(), key=lambda r: (r["happened_on"], str(r["action_id"]))):
+        audience = row["audience_org_unit_id"]
+        if audience in (None, ""):
+            where = "no audience recorded"
+        elif audience == "*" or audience == figures.root:
+            where = "the whole organisation"
+        else:
+            where = figures.names[audience] if audience in own & set(figures.names) else ELSEWHERE
+        found.append(
+            LeaderAction(
+                happened_on=row["happened_on"],
+                what=wording.action_title(str(row["kind"])),
+                audience=where,
+                counts=bool(row["reaches_unit"])
+                and row["visibility"] in ("own_voice", "in_person"),
+            )
+        )
+    return tuple(found)
+
+
+def _kpis(figures: Figures, unit: str) -> tuple[SheetKpi, ...]:
+    found = []
+    for catalogue in figures.of_role("headline"):
+        reading = figures.reading(catalogue, unit)
+        now = figures.shown(reading)
+        found.append(
+            SheetKpi(
+                kpi_id=str(catalogue["kpi_id"]),
+                name=str(catalogue["name"]),
+                period_label=reading.period.label,
+                now=now,
+                target=figures.target(catalogue, reading.value),
+                mark=figures.mark(reading, now),
+            )
+        )
+    return tuple(found)
+
+
+def _plan(figures: Figures, person: str, unit: str) -> PlanProgress | None:
+    """The plan of the leader's unit; else, of the next plan above, their own actions only."""
+    plans = plan.plans(figures)
+    if unit in plans:
+        return plan.progress(figures, unit, plans[unit])
+    at = figures.tree.get(unit)
+    seen = {unit}
+    while at is not None and at not in seen:
+        seen.add(at)
+        own = [row for row in plans.get(at, []) if str(row["owner_person_id"]) == person]
+        if own:
+            return plan.progress(figures, at, own, whole_plan=False)
+        at = figures.tree.get(at)
+    return None
+
+
+def _log(figures: Figures, person: str) -> tuple[LogEntry, ...]:
+    rows = [
+        row
+        for row in figures.marts.decision_log
+        if row["status"] in log.OPEN and str(row["owner_person_id"]) == person
+    ]
+    rows.sort(key=lambda r: (str(r["asked_on"] or ""), str(r["entry_id"])))
+    return tuple(log.entry(row, figures) for row in rows)
+
+
+def _comments_asked(figures: Figures, card: Scorecard, person: str) -> tuple[str, ...]:
+    """Headline KPIs that signal, that this leader owns, and that have no comment yet."""
+    asked = []
+    for kpi in card.kpis:
+        role = str(figures.catalogue[kpi.kpi_id]["owner_role"] or "")
+        owners = {
+            figures.governance.owner_person(part.strip(), figures.root) for part in role.split("|")
+        }
+        signals = kpi.mark.variation in ("improving", "concerning")
+        if signals and kpi.comment is None and person in owners:
+            asked.append(kpi.name)
+    return tuple(asked)

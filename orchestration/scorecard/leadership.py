@@ -1,0 +1,205 @@
+"""The leadership page: indices by unit in tree order, exceptions, plans, vacancies.
+
+Leaders are never ranked: everything stands in tree order. Nothing recorded is said as 'no record'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from orchestration.scorecard import early, log, plan, wording
+from orchestration.scorecard.figures import Figures
+from orchestration.scorecard.marts import Row
+from orchestration.scorecard.model import Figure, Leadership, UnitLeadership
+
+_OF_PEOPLE = {
+    "leaders_active": ("leaders_active",),
+    "leaders_flagship": ("leaders_flagship",),
+    "velocity": ("velocity_before", "velocity_after"),
+    "cascade": ("cascade_reach",),
+}
+"""Indices that stand for groups of people; those of one line are withheld together."""
+_VACANT = {
+    "vacant": "nobody holds the role",
+    "no_deputy": "no deputy is named",
+    "two_holders": "two people hold the role",
+    "circular_deputy": "the deputies stand in for each other in a circle",
+    "holder_left": "the holder has left",
+    "unknown_person": "the holder is not among the people",
+}
+
+
+def page(figures: Figures) -> Leadership | None:
+    """The leadership page of the period; None where nothing of it is published."""
+    marts = figures.marts
+    if not (marts.leader_indices or marts.leader_plan or marts.governance_faults):
+        return None
+    plans = plan.plans(figures)
+    return Leadership(
+        units=_units(figures),
+        exceptions=tuple(_exceptions(figures, plans)),
+        plans=tuple(plan.progress(figures, unit, rows) for unit, rows in plans.items()),
+        vacancies=tuple(_vacancies(figures)),
+        footnote=_footnote(figures),
+    )
+
+
+def index(figures: Figures, index_id: str, unit: str, person_id: str | None = None) -> Row | None:
+    """One row of the published ``leader_indices``: a unit's, or a named leader's."""
+    subject = "unit" if person_id is None else "leader"
+    return next(
+        (
+            row
+            for row in figures.marts.leader_indices
+            if row["subject"] == subject
+            and row["index_id"] == index_id
+            and figures.unit_of_row(row) == unit
+            and (person_id is None or row["person_id"] == person_id)
+        ),
+        None,
+    )
+
+
+def counted(row: Row | None) -> Figure:
+    """'9 of 13'; 'no record' where nothing was recorded, and never why of a person."""
+    if row is None or row["denominator"] is None or not row["denominator"]:
+        return wording.no_data(None, wording.NO_RECORD)
+    return wording.n_of_total(row["numerator"] or Decimal(0), row["denominator"])
+
+
+def waited(row: Row | None, currency: str) -> Figure:
+    """The median days that a decision waited for its owner."""
+    if row is None or row["value"] is None:
+        return wording.no_data(None, wording.NO_RECORD)
+    precision = 0 if row["value"] == row["value"].to_integral_value() else 1
+    return wording.value_figure(row["value"], "days", precision, currency)
+
+
+def _units(figures: Figures) -> tuple[UnitLeadership, ...]:
+    known = {
+        figures.unit_of_row(row)
+        for row in figures.marts.leader_indices
+        if row["subject"] == "unit" and figures.unit_of_row(row) in figures.units
+    }
+    withheld = _withheld(figures)
+    rows = []
+    for unit in figures.order:
+        if unit not in known:
+            continue
+        rows.append(
+            UnitLeadership(
+                org_unit_id=unit,
+                name=figures.names[unit],
+                depth=figures.depth(unit),
+                sponsor=figures.governance.owner("sponsor", unit),
+                visible_weeks=counted(index(figures, "visible_weeks", unit)),
+                leaders_active=_people(figures, "leaders_active", unit, withheld["leaders_active"]),
+                leaders_flagship=_people(
+                    figures, "leaders_flagship", unit, withheld["leaders_flagship"]
+                ),
+                velocity_before=_velocity(figures, "velocity_before", unit, withheld["velocity"]),
+                velocity_after=_velocity(figures, "velocity_after", unit, withheld["velocity"]),
+                commitments=counted(index(figures, "commitments_on_time", unit)),
+                decision_wait=waited(index(figures, "decision_wait_days", unit), figures.currency),
+                cascade=_people(figures, "cascade_reach", unit, withheld["cascade"]),
+            )
+        )
+    return tuple(rows)
+
+
+def _withheld(figures: Figures) -> Mapping[str, frozenset[str]]:
+    """The units whose index is withheld, for each index that stands for groups of people."""
+    found = {}
+    for name, ids in _OF_PEOPLE.items():
+        hidden: set[str] = set()
+        for index_id in ids:
+            people = {
+                unit: _heads(index(figures, index_id, unit), figures, unit)
+                for unit in figures.order
+            }
+            hidden |= figures.few(people)
+        found[name] = frozenset(hidden)
+    return found
+
+
+def _heads(row: Row | None, figures: Figures, unit: str) -> int:
+    """People that an index stands for; the unit's headcount where a value does not say."""
+    if row is None or (row["people"] is None and row["value"] is None):
+        return 0
+    if row["people"] is not None:
+        return int(row["people"])
+    return int(figures.units[unit]["headcount"] or 0)
+
+
+def _people(figures: Figures, index_id: str, unit: str, hidden: frozenset[str]) -> Figure:
+    return wording.suppressed() if unit in hidden else counted(index(figures, index_id, unit))
+
+
+def _velocity(figures: Figures, index_id: str, unit: str, hidden: frozenset[str]) -> Figure:
+    if unit in hidden:
+        return wording.suppressed()
+    row = index(figures, index_id, unit)
+    if row is None or row["value"] is None:
+        return wording.no_data("no figures for these periods")
+    return wording.value_figure(row["value"], "per_100", 1, figures.currency)
+
+
+def _exceptions(figures: Figures, plans: Mapping[str, list[Row]]) -> Iterator[str]:
+    """What needs the ELT's eye: late plan actions, silent sponsors, late decisions."""
+    for unit, rows in plans.items():
+        late = plan.overdue(rows)
+        if late:
+            first = late[0]
+            who = figures.governance.person(first["owner_person_id"], first["owner_role"])
+            verb = "is" if len(late) == 1 else "are"
+            yield (
+                f"{figures.names.get(unit, unit)}: "
+                f"{wording.counted(len(late), 'plan action')} {verb} overdue, first "
+                f"'{first['action']}' ({who}, due on {wording.day(first['due_on'])})."
+            )
+    silent: set[str] = set()
+    for row in sorted(
+        figures.marts.early_warnings,
+        key=lambda r: (figures.place(r["org_unit_id"]), -Decimal(str(r["measured"] or 0))),
+    ):
+        unit = figures.unit_of_row(row)
+        if row["pain_point"] == early.NO_SPONSOR and unit not in silent:
+            silent.add(unit)  # one sentence a unit, of the warning that weighs most
+            found = early.warning(row, figures)
+            yield f"{found.unit}: {wording.lower_first(found.finding)}; {found.countermeasure}"
+    late_decisions = [
+        row
+        for row in figures.marts.decision_log
+        if row["kind"] == "decision" and row["status"] == "overdue"
+    ]
+    for row in sorted(
+        late_decisions, key=lambda r: (figures.place(r["org_unit_id"]), str(r["entry_id"]))
+    ):
+        each = log.entry(row, figures)
+        where = f"{each.unit}: " if each.unit else ""
+        yield (
+            f"{where}the decision '{each.title}' has waited {wording.days(each.waiting_days)} for "
+            f"{each.owner}, {each.status_text}."
+        )
+
+
+def _vacancies(figures: Figures) -> Iterator[str]:
+    rows = sorted(
+        figures.marts.governance_faults,
+        key=lambda r: (figures.place(r["org_unit_id"]), str(r["role"]), str(r["fault"])),
+    )
+    said = (
+        f"{figures.names.get(figures.unit_of_row(row), figures.unit_of_row(row))}, "
+        f"{wording.role_name(str(row['role']))}: "
+        f"{_VACANT.get(str(row['fault']), str(row['fault']).replace('_', ' '))}."
+        for row in rows
+    )
+    yield from dict.fromkeys(said)
+
+
+def _footnote(figures: Figures) -> str | None:
+    row = index(figures, "reviews_attended", figures.root)
+    if row is None or not row["denominator"]:
+        return None
+    return f"Attendance at the reviews, for the record: {counted(row).text}."

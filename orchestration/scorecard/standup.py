@@ -1,0 +1,338 @@
+"""The weekly stand-up: what is overdue, what stands in the way and who removes it, quick wins.
+
+Blockers are ranked by the people they affect; units that stand for too few people are named
+without a number, and so is a unit whose number would give such a group away. Wins are what the
+limits bear out, what happened for the first time, and leaders who learned in public.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestration.scorecard import log, plan, wording
+from orchestration.scorecard.charter import Charter
+from orchestration.scorecard.figures import Figures
+from orchestration.scorecard.marts import Row
+from orchestration.scorecard.model import Blocker, EarlyWarning, LogEntry, StandUp, Win
+
+MOST_BLOCKERS = 3
+MOST_WINS = 3
+MOST_WARNINGS = 2
+VOLUNTARY = "active_learner_rate"
+OVERDUE_PEOPLE = "mandatory_overdue_today"
+
+_KINDS = (
+    "mandatory_overdue",
+    "active_rate_falls",
+    "overdue_leader_action",
+    "overdue_action",
+    "stalled_enrolments",
+    "stale_feed",
+)
+"""Kinds of blockers; of two that affect as many people the earlier goes first."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    kind: str
+    what: str
+    unit: str
+    people: int
+
+
+def stand_up(figures: Figures, charter: Charter, warnings: Sequence[EarlyWarning]) -> StandUp:
+    """The stand-up of a week."""
+    overdue = overdue_entries(figures)
+    blockers = ranked_blockers(figures, charter)
+    known = figures.marts.decision_log
+    carried = sum(
+        row["status"] in log.OPEN
+        and row["asked_on"] is not None
+        and row["asked_on"] < figures.period.start
+        for row in known
+    )
+    urgent = sorted(warnings, key=lambda w: w.since)  # stable: then in tree order
+    return StandUp(
+        overdue=overdue,
+        carried_over=carried,
+        blockers=blockers[:MOST_BLOCKERS],
+        more_blockers=max(0, len(blockers) - MOST_BLOCKERS),
+        wins=tuple(wins(figures))[:MOST_WINS],
+        warnings=tuple(urgent[:MOST_WARNINGS]),
+        more_warnings=max(0, len(urgent) - MOST_WARNINGS),
+    )
+
+
+def overdue_entries(figures: Figures) -> tuple[LogEntry, ...]:
+    """Overdue log entries and overdue actions of the plans, the longest overdue first.
+
+    A plan's action that stands in the log, too, is shown as the log has it.
+    """
+    rows = [row for row in figures.marts.decision_log if row["status"] == "overdue"]
+    found = [log.entry(row, figures) for row in rows]
+    logged = {
+        (figures.unit_of_row(row), str(row["title"]))
+        for row in figures.marts.decision_log
+        if row["source"] == "plan"
+    }
+    for unit, actions in plan.plans(figures).items():
+        for row in plan.overdue(actions):
+            if (unit, str(row["action"])) not in logged:
+                found.append(_plan_entry(row, unit, figures))
+    return tuple(sorted(found, key=lambda e: (e.due_on or e.asked_on, e.entry_id)))
+
+
+def _plan_entry(row: Row, unit: str, figures: Figures) -> LogEntry:
+    late = (figures.period.end - row["due_on"]).days
+    return LogEntry(
+        entry_id=f"plan/{unit}/{row['plan_day']}/{row['action']}",
+        kind="action",
+        title=str(row["action"]),
+        unit=None if unit == figures.root else figures.names.get(unit, unit),
+        owner=figures.governance.person(row["owner_person_id"], row["owner_role"]),
+        asked_on=row["launch_on"],
+        due_on=row["due_on"],
+        status="overdue",
+        status_text=f"overdue by {wording.days(late)}",
+        waiting_days=(figures.period.end - row["launch_on"]).days,
+    )
+
+
+# ---------------------------------------------------------------- blockers
+
+
+def ranked_blockers(figures: Figures, charter: Charter) -> tuple[Blocker, ...]:
+    """Every blocker of the week with who can remove it, those that affect most people first."""
+    found = [
+        *_overdue_learning(figures),
+        *_falling(figures),
+        *_late_actions(figures),
+        *_stalled(figures),
+        *_stale(figures),
+    ]
+    found.sort(
+        key=lambda b: (-b.people, _KINDS.index(b.kind), figures.place(b.unit), b.unit, b.what)
+    )
+    rights = {str(row["decision_id"]): row for row in figures.marts.decision_rights}
+    blockers = []
+    for each in found:
+        rule = charter.blocker(each.kind)
+        right = rights.get(rule["decision_id"]) if rule else None
+        if rule is None or right is None:
+            continue  # the charter has nobody who could remove it
+        blockers.append(
+            Blocker(
+                blocker=rule["name"],
+                what=each.what,
+                unit=figures.names.get(each.unit, each.unit),
+                who=figures.governance.who_can(str(right["decides_role"]), each.unit),
+                right=str(right["decision"]),
+            )
+        )
+    return tuple(blockers)
+
+
+def _divisions(figures: Figures) -> list[str]:
+    """The units right below the whole; the whole where there are none."""
+    return [unit for unit in figures.order if figures.depth(unit) == 1] or [figures.root]
+
+
+def _overdue_learning(figures: Figures) -> Iterator[_Found]:
+    catalogue = figures.catalogue.get(OVERDUE_PEOPLE)
+    if catalogue is None:
+        return
+    for unit in _divisions(figures):
+        reading = figures.reading(catalogue, unit)
+        if reading.value is None or not reading.value["value"]:
+            continue
+        people = int(reading.value["value"])
+        shown = figures.shown(reading).state == "value" and people >= figures.threshold
+        number = f"{wording.counted(people, 'person is', 'people are')}" if shown else "People are"
+        yield _Found(
+            "mandatory_overdue",
+            f"{number[:1].upper()}{number[1:]} overdue with mandatory learning",
+            unit,
+            people if shown else 0,
+        )
+
+
+def _falling(figures: Figures) -> Iterator[_Found]:
+    catalogue = figures.catalogue.get(VOLUNTARY)
+    if catalogue is None:
+        return
+    for unit in _signalling(figures, "concerning"):
+        now = figures.shown(figures.reading(catalogue, unit))
+        name = wording.lower_first(str(catalogue["name"]))
+        yield _Found(
+            "active_rate_falls",
+            f"The rate of {name} is worse than its usual range: {now.text}",
+            unit,
+            int(figures.units[unit]["eligible"] or 0),
+        )
+
+
+def _signalling(figures: Figures, variation: str) -> list[str]:
+    """The topmost units whose voluntary active learners signal this, shown ones only.
+
+    The whole counts only where no unit below it signals.
+    """
+    catalogue = figures.catalogue.get(VOLUNTARY)
+    if catalogue is None or not figures.basis.sound(VOLUNTARY):
+        return []
+    found = []
+    for unit in figures.order:
+        reading = figures.reading(catalogue, unit)
+        signal = reading.signal
+        if (
+            signal is not None
+            and reading.period == figures.period
+            and signal["variation"] == variation
+            and figures.shown(reading).state == "value"
+        ):
+            found.append(unit)
+    return figures.topmost([unit for unit in found if unit != figures.root] or found)
+
+
+def _late_actions(figures: Figures) -> Iterator[_Found]:
+    """Overdue entries by unit: what waits for a named leader, and the other actions."""
+    leaders: dict[str, int] = {}
+    others: dict[str, int] = {}
+    named = {str(row["person_id"]) for row in figures.marts.named_leaders}
+    rows = [
+        (figures.unit_of_row(row), row["owner_person_id"])
+        for row in figures.marts.decision_log
+        if row["status"] == "overdue" and row["kind"] != "decision"
+    ]
+    logged = {
+        (figures.unit_of_row(row), str(row["title"]))
+        for row in figures.marts.decision_log
+        if row["source"] == "plan"
+    }
+    for unit, actions in plan.plans(figures).items():
+        rows += [
+            (unit, row["owner_person_id"])
+            for row in plan.overdue(actions)
+            if (unit, str(row["action"])) not in logged
+        ]
+    for unit, person in rows:
+        group = leaders if person is not None and str(person) in named else others
+        group[unit] = group.get(unit, 0) + 1
+    for kind, group, noun in (
+        ("overdue_leader_action", leaders, "leader action"),
+        ("overdue_action", others, "action"),
+    ):
+        for unit, count in group.items():
+            number = wording.counted(count, noun)
+            verb = "is" if count == 1 else "are"
+            yield _Found(
+                kind,
+                f"{number[:1].upper()}{number[1:]} {verb} overdue",
+                unit,
+                int(figures.units.get(unit, {}).get("headcount") or 0),
+            )
+
+
+def _stalled(figures: Figures) -> Iterator[_Found]:
+    by_course: dict[str, list[Row]] = {}
+    for row in figures.marts.stalled_enrolments:
+        by_course.setdefault(str(row["course_id"]), []).append(row)
+    for rows in by_course.values():
+        people = {figures.unit_of_row(row): int(row["people"] or 0) for row in rows}
+        hidden = figures.few(people)
+        for unit in _finest(figures, people):
+            count = people[unit]
+            shown = unit not in hidden and count >= figures.threshold
+            title = str(rows[0]["title"] or rows[0]["course_id"])
+            who = wording.counted(count, "person", "people") if shown else "People"
+            started = "has" if shown and count == 1 else "have"
+            yield _Found(
+                "stalled_enrolments",
+                f"{who[:1].upper()}{who[1:]} {started} come to a halt in '{title}'",
+                unit,
+                count if shown else 0,
+            )
+
+
+def _finest(figures: Figures, people: Mapping[str, int]) -> Iterable[str]:
+    """The units right below the whole that have people; else those that were given."""
+    divisions = [unit for unit in _divisions(figures) if people.get(unit)]
+    return divisions or [unit for unit in figures.topmost(people) if people[unit]]
+
+
+def _stale(figures: Figures) -> Iterator[_Found]:
+    """Feeds that are behind and that a figure of the scorecard stands on."""
+    for feed in figures.basis.feeds:
+        if feed.feed not in figures.basis.behind or not figures.basis.feeds_a_figure(feed.feed):
+            continue
+        name = feed.feed.replace("_", " ")
+        known = f", known up to {wording.day(feed.data_as_of)}" if feed.data_as_of else ""
+        yield _Found(
+            "stale_feed",
+            f"The data of {name} are behind{known}",
+            figures.root,
+            int(figures.units[figures.root]["headcount"] or 0),
+        )
+
+
+# ---------------------------------------------------------------- wins
+
+
+def wins(figures: Figures) -> Iterator[Win]:
+    """Quick wins: units, leaders through a flagship course, courses, other leaders."""
+    catalogue = figures.catalogue.get(VOLUNTARY)
+    for unit in _signalling(figures, "improving"):
+        assert catalogue is not None
+        now = figures.shown(figures.reading(catalogue, unit))
+        name = wording.lower_first(str(catalogue["name"]))
+        yield Win(
+            what=f"The rate of {name} is better than its usual range: {now.text}",
+            unit=figures.names[unit],
+        )
+    completed = sorted(
+        figures.marts.leader_completions,
+        key=lambda r: (
+            figures.place(r["org_unit_id"]),
+            r["completed_on"],
+            str(r["course_id"]),
+            str(r["person_id"]),
+        ),
+    )
+    yield from (_completion(row, figures) for row in completed if row["is_flagship"])
+    rises = sorted(
+        figures.marts.course_rises, key=lambda r: (-int(r["completions"] or 0), str(r["course_id"]))
+    )
+    for row in rises:
+        if row["first_ever"]:
+            yield Win(
+                what=_course(row, figures, "completed for the first time"), unit=_whole(figures)
+            )
+        elif row["is_rise"]:
+            yield Win(
+                what=_course(row, figures, "completed more often than its usual range"),
+                unit=_whole(figures),
+            )
+    yield from (_completion(row, figures) for row in completed if not row["is_flagship"])
+
+
+def _whole(figures: Figures) -> str:
+    return figures.names[figures.root]
+
+
+def _course(row: Row, figures: Figures, what: str) -> str:
+    count = int(row["completions"] or 0)
+    number = f", by {count:,} people" if count >= figures.threshold else ""
+    return f"'{row['title'] or row['course_id']}' was {what}{number}"
+
+
+def _completion(row: Row, figures: Figures) -> Win:
+    unit = figures.unit_of_row(row)
+    person = str(row["person_id"])
+    role = next(
+        (str(r["role"]) for r in figures.marts.named_leaders if str(r["person_id"]) == person),
+        None,
+    )
+    who = figures.governance.person(person, role) if role else "A leader"
+    course = f"'{row['title'] or row['course_id']}'"
+    kind = "the flagship course " if row["is_flagship"] else ""
+    return Win(what=f"{who} completed {kind}{course}", unit=figures.names.get(unit, unit))

@@ -1,0 +1,330 @@
+"""What the quarterly strategy sync adds: goals against outcomes, what moved and why, targets.
+
+The effect is worded as a contribution, with one word of confidence:
+
+strong: the outcome improved by more than it varied before launch, and by more than that, too, than
+    in the units that have not started yet;
+some: it improved by more than it varied before launch, and by more than in the units not started
+    (or none can be compared with);
+weak: it improved, but no more than it varied before launch, or no more than where nothing started;
+none: it did not improve, or nothing can be said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Literal
+
+from orchestration.scorecard import leadership, log, wording
+from orchestration.scorecard.figures import Figures, unit_of
+from orchestration.scorecard.marts import Row
+from orchestration.scorecard.model import (
+    ChangeSplit,
+    Figure,
+    Goal,
+    Kpi,
+    ProposedTarget,
+    Strategy,
+)
+from orchestration.scorecard.outcomes import KPI, Outcomes
+
+Confidence = Literal["strong", "some", "weak", "none"]
+VOLUNTARY = "active_learner_rate"
+MOST_MOVERS = 3
+"""Units named as those that moved a KPI most."""
+MOST_DEEDS = 3
+"""Kinds of leader actions that a success profile names."""
+
+
+def strategy(figures: Figures, kpis: Sequence[Kpi]) -> Strategy:
+    """The quarter's strategy part.
+
+    Args:
+        kpis: the scorecard's headline KPIs.
+    """
+    outcomes = Outcomes(figures)
+    sentence, confidence = effect(figures, outcomes, figures.root)
+    return Strategy(
+        goals=tuple(_goals(figures, outcomes)),
+        effect=sentence,
+        confidence=confidence,
+        splits=tuple(_splits(figures, kpis)),
+        profiles=tuple(_profiles(figures, outcomes)),
+        commitments=log.commitments(figures),
+        proposed=tuple(_proposed(figures, kpis)),
+    )
+
+
+# ---------------------------------------------------------------- goals and effect
+
+
+def _goals(figures: Figures, outcomes: Outcomes) -> Iterator[Goal]:
+    catalogue = figures.catalogue.get(KPI)
+    if catalogue is None:
+        return
+    adoption = [row for row in figures.of_role("headline") if row["kpi_id"] != KPI]
+    for unit in outcomes.units():
+        reading = figures.reading(catalogue, unit)
+        declared = outcomes.of(unit)
+        assert declared is not None
+        change = figures.shown(reading)
+        yield Goal(
+            org_unit_id=unit,
+            unit=figures.names[unit],
+            depth=figures.depth(unit),
+            metric=wording.sentence(declared.metric),
+            baseline=_amount(reading.value, "denominator", change),
+            outcome=_amount(reading.value, "numerator", change),
+            change=change,
+            target=figures.target(catalogue, reading.value),
+            compared=_compared(figures, outcomes, unit, change),
+            adoption={
+                str(row["kpi_id"]): figures.shown(figures.reading(row, unit)) for row in adoption
+            },
+        )
+
+
+def _amount(row: Row | None, part: str, change: Figure) -> Figure:
+    if change.state != "value" or row is None or row[part] is None:
+        return change if change.state != "value" else wording.no_data(None)
+    return wording.plain_figure(row[part])
+
+
+def _compared(figures: Figures, outcomes: Outcomes, unit: str, change: Figure) -> Figure:
+    if change.state != "value" or change.value is None:
+        return change
+    other = outcomes.not_started(unit)
+    if other is None:
+        return wording.no_data("no unit that has not started reports the same outcome")
+    return points(change.value - other, int(figures.catalogue[KPI]["precision"]))
+
+
+def points(value: Decimal, precision: int) -> Figure:
+    """A difference in percentage points: '+2.1 points'."""
+    text = wording.amount(value, "percent", precision, "", difference=True)
+    shown = wording.value_figure(value, "percent", precision, "")
+    return Figure(state="value", value=shown.value, text=text)
+
+
+def effect(figures: Figures, outcomes: Outcomes, unit: str) -> tuple[str, Confidence]:
+    """The effect on a unit's outcome in one sentence, and the word of confidence."""
+    catalogue = figures.catalogue.get(KPI)
+    if catalogue is None:
+        return "No business outcome is declared.", "none"
+    reading = figures.reading(catalogue, unit)
+    change = figures.shown(reading)
+    declared = outcomes.of(unit)
+    if change.state != "value" or change.value is None or declared is None:
+        why = f" ({change.reason})" if change.reason else ""
+        return f"No effect on the business outcome can be stated yet{why}.", "none"
+    precision = int(catalogue["precision"])
+    metric = wording.sentence(declared.metric)
+    varied, other = outcomes.variation(unit), outcomes.not_started(unit)
+    size = wording.amount(abs(change.value), "percent", precision, "")
+    if change.value == 0:
+        said = f"{metric} stands where it stood in the four quarters before launch"
+    else:
+        better = "better" if change.value > 0 else "worse"
+        said = f"{metric} is {size} {better} than in the four quarters before launch"
+    if other is not None:
+        gap = change.value - other
+        if gap.quantize(Decimal(1).scaleb(-precision)):
+            side = "better" if gap > 0 else "worse"
+            text = wording.amount(abs(gap), "percent", precision, "", difference=True)
+            said += f", {text.removeprefix('+')} {side} than where the programme has not started"
+        else:
+            said += ", the same as where the programme has not started"
+    if varied is not None:
+        beyond = "more" if abs(change.value) > varied else "no more"
+        spread = wording.amount(varied, "percent", precision, "")
+        said += f"; that is {beyond} than it varied before launch ({spread})"
+    word = confidence(change.value, varied, other)
+    if change.value <= 0:
+        return f"{said}.", word
+    return f"{said}. Learning is one contribution among others.", word
+
+
+def confidence(change: Decimal, varied: Decimal | None, other: Decimal | None) -> Confidence:
+    """The word of confidence (see the module's description); all in per cent."""
+    if change <= 0:
+        return "none"
+    gap = None if other is None else change - other
+    if varied is None or change <= varied or (gap is not None and gap <= 0):
+        return "weak"
+    return "strong" if gap is not None and gap > varied else "some"
+
+
+# ---------------------------------------------------------------- what moved and why
+
+
+def _splits(figures: Figures, kpis: Sequence[Kpi]) -> Iterator[ChangeSplit]:
+    rows: dict[str, list[Row]] = {}
+    for row in figures.marts.change_split:
+        rows.setdefault(str(row["kpi_id"]), []).append(row)
+    for kpi in kpis:
+        parts = rows.get(kpi.kpi_id, [])
+        whole = next((row for row in parts if not row["org_unit_id"]), None)
+        catalogue = figures.catalogue[kpi.kpi_id]
+        reading = figures.reading(catalogue)
+        earlier = figures.of(catalogue, reading.period.shift(-1), figures.root)
+        if whole is None or whole["before"] is None or whole["now"] is None:
+            continue
+        if kpi.now.state != "value" or figures.small(earlier.value):
+            continue  # the parts would tell what is withheld
+        unit, precision = unit_of(catalogue), int(catalogue["precision"])
+        mix, rate = (points(whole[name] or Decimal(0), precision) for name in ("mix", "rate"))
+        change = points(whole["now"] - whole["before"], precision)
+        yield ChangeSplit(
+            kpi_id=kpi.kpi_id,
+            name=kpi.name,
+            before=wording.value_figure(whole["before"], unit, precision, figures.currency),
+            now=wording.value_figure(whole["now"], unit, precision, figures.currency),
+            change=change,
+            mix=mix,
+            rate=rate,
+            sentence=f"{kpi.name}: {change.text} on the quarter before, {rate.text} from the rates "
+            f"within units and {mix.text} from who is counted{_judged(kpi)}.",
+            units=tuple(_movers(figures, parts, figures.hidden(reading))),
+        )
+
+
+def _judged(kpi: Kpi) -> str:
+    return {
+        "ordinary": "; no more than it usually changes",
+        "improving": "; an improvement that chance would seldom give",
+        "concerning": "; a change for the worse that chance would seldom give",
+    }.get(kpi.mark.variation, "; too early to judge")
+
+
+def _movers(figures: Figures, parts: Sequence[Row], hidden: frozenset[str]) -> list[str]:
+    """The shown units that moved a KPI most, by name only: their parts add up to the whole."""
+    moved = {
+        str(row["org_unit_id"]): (row["mix"] or Decimal(0)) + (row["rate"] or Decimal(0))
+        for row in parts
+        if row["org_unit_id"] in figures.units and row["org_unit_id"] not in hidden
+    }
+    order = sorted(
+        (unit for unit in moved if moved[unit]),
+        key=lambda unit: (-abs(moved[unit]), figures.place(unit)),
+    )
+    return [figures.names[unit] for unit in order[:MOST_MOVERS]]
+
+
+# ---------------------------------------------------------------- success profiles
+
+
+def _profiles(figures: Figures, outcomes: Outcomes) -> Iterator[str]:
+    """Units whose outcome and adoption both improved beyond doubt, and what their leaders did.
+
+    The outcome: by more than it varied before launch. The adoption: the voluntary active learners
+    signal an improvement in the quarter, or in one of its months and a concern in none.
+    """
+    catalogue = figures.catalogue.get(KPI)
+    adoption = figures.catalogue.get(VOLUNTARY)
+    if catalogue is None or adoption is None:
+        return
+    for unit in outcomes.units():
+        change = figures.shown(figures.reading(catalogue, unit))
+        active = figures.shown(figures.reading(adoption, unit))
+        varied, declared = outcomes.variation(unit), outcomes.of(unit)
+        if unit == figures.root or declared is None or varied is None:
+            continue
+        if change.value is None or active.state != "value" or change.value <= varied:
+            continue
+        if not _adopts(figures, unit):
+            continue
+        size = wording.amount(
+            change.value, "percent", int(catalogue["precision"]), figures.currency
+        )
+        yield (
+            f"{figures.names[unit]}: {wording.lower_first(wording.sentence(declared.metric))} "
+            f"{size} better than before launch, and more voluntary active learners than its usual "
+            f"range ({active.text}). {_deeds(figures, unit)}"
+        )
+
+
+def _adopts(figures: Figures, unit: str) -> bool:
+    reading = figures.reading(figures.catalogue[VOLUNTARY], unit)
+    said = {reading.signal["variation"]} if reading.signal is not None else set()
+    said |= {
+        row["variation"]
+        for row in figures.marts.month_signals
+        if row["kpi_id"] == VOLUNTARY
+        and row["org_unit_id"] == unit
+        and row["employment_line"] == "employee"
+        and figures.period.start <= row["period_start"] <= figures.period.end
+    }
+    return "improving" in said and "concerning" not in said
+
+
+def _deeds(figures: Figures, unit: str) -> str:
+    counts: dict[str, int] = {}
+    for row in figures.marts.leader_actions:
+        within = figures.period.start <= row["happened_on"] <= figures.period.end
+        if figures.unit_of_row(row) == unit and within and row["reaches_unit"]:
+            kind = str(row["kind"])
+            counts[kind] = counts.get(kind, 0) + 1
+    kinds = sorted(counts, key=lambda kind: (-counts[kind], kind))[:MOST_DEEDS]
+    deeds = wording.listed([wording.action_name(kind, counts[kind]) for kind in kinds])
+    weeks = leadership.counted(leadership.index(figures, "visible_weeks", unit))
+    parts = []
+    if weeks.state == "value":
+        parts.append(f"its sponsor was visible in {weeks.text} weeks")
+    if deeds:
+        parts.append(f"its leaders' actions: {deeds}")
+    if not parts:
+        return "Of its leaders there is no record."
+    said = "; ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}."
+
+
+# ---------------------------------------------------------------- targets
+
+
+def _proposed(figures: Figures, kpis: Sequence[Kpi]) -> Iterator[ProposedTarget]:
+    for kpi in kpis:
+        if kpi.target.value is None or kpi.direction == "none":
+            continue
+        proposed, reasoning = _next_target(kpi, figures)
+        yield ProposedTarget(
+            kpi_id=kpi.kpi_id,
+            name=kpi.name,
+            target=kpi.target,
+            proposed=proposed,
+            reasoning=reasoning,
+        )
+
+
+def _next_target(kpi: Kpi, figures: Figures) -> tuple[Figure, str]:
+    """The target for the next quarter: tightened only to what the process already gives."""
+    target, now = kpi.target, kpi.now
+    if now.state != "value":
+        return target, f"Keep it: {now.text} for {kpi.period_label}."
+    met = wording.meets_target(now.value, target.value, kpi.direction)
+    if kpi.mark.variation == "too_few_points" or kpi.mark.assurance == "too_few_points":
+        return target, "Keep it: there are too few points to judge what the process can give."
+    if kpi.mark.variation == "concerning":
+        return target, "Keep it: the process has changed for the worse; restore it first."
+    if kpi.mark.assurance == "consistently_missed" and not met:
+        return target, (
+            "Keep it and fund the way there: as the process runs now it cannot be expected to "
+            "reach it."
+        )
+    if kpi.mark.assurance != "consistently_met" or not met:
+        return target, "Keep it: chance alone decides whether the process meets it."
+    if kpi.limits is None or kpi.limits.basis != "level":
+        return target, "Keep it: it is met, and nothing says what the process gives on average."
+    mean = wording.value_figure(
+        kpi.limits.mean,
+        kpi.unit,
+        int(figures.catalogue[kpi.kpi_id]["precision"]),
+        figures.currency,
+    )
+    tighter = wording.meets_target(mean.value, target.value, kpi.direction)
+    if not tighter or mean.value == target.value:
+        return target, "Keep it: it is what the process gives on average."
+    return mean, (
+        f"{'Raise' if kpi.direction == 'up' else 'Tighten'} it to what the process gives on "
+        f"average: the target of {target.text} is met reliably and asks for nothing more."
+    )
