@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
 from pathlib import Path
 
-from orchestration.periods import Grain, Period, periods_between
+from orchestration.periods import Grain, periods_between
 from orchestration.sample import content
+from orchestration.sample.actions import launch_of, sponsors
 from orchestration.sample.leadership import PRODUCTIVITY, SATISFACTION, message_rows
+from orchestration.sample.messages import TOWN_HALL_DAY, messages
 from orchestration.sample.organisation import UNSET, Organisation, to_date
-from orchestration.sample.workforce import CHIEF, HEADS
+from orchestration.sample.reviews import first_review_on, weekday_back
 
 SEAT_COST = "18.50"
 LAG_QUARTERS = 1
@@ -60,26 +63,29 @@ def _csv(rows: Iterable[Mapping[str, object]]) -> str:
 
 def _programme(organisation: Organisation) -> list[dict[str, object]]:
     parameters = organisation.parameters
-    later = Period.containing(Grain.QUARTER, parameters.last_day).shift(1).start
+    core_sentence = messages(parameters)[0].core_sentence
     rows: list[dict[str, object]] = []
 
-    def add(unit: str, launch: object, metric: str) -> None:
+    def add(unit: str, launch: date, hall_day: int, metric: str) -> None:
         rows.append(
             {
                 "org_unit_id": unit,
                 "launch_on": launch,
                 "outcome_metric": metric,
                 "outcome_lag_quarters": LAG_QUARTERS,
-                "core_sentence": content.CORE_SENTENCE,
+                "core_sentence": core_sentence,
                 "valid_from": parameters.first_day.replace(year=parameters.first_day.year - 1),
+                "town_hall_on": weekday_back(launch + timedelta(days=hall_day)),
+                "first_review_on": first_review_on(launch),
             }
         )
 
-    add("*", parameters.launch_on, PRODUCTIVITY)
+    add("*", parameters.launch_on, TOWN_HALL_DAY, PRODUCTIVITY)
     for d, division in enumerate(content.DIVISIONS):
-        started = d != content.NOT_STARTED
         metric = SATISFACTION if division.code == "COM" else PRODUCTIVITY
-        add(division.code, parameters.launch_on if started else later, metric)
+        late = d == content.LATE
+        launch = parameters.late_launch_on if late else parameters.launch_on
+        add(division.code, launch, TOWN_HALL_DAY + late, metric)
     return rows
 
 
@@ -122,17 +128,26 @@ def _role_requirements(organisation: Organisation) -> list[dict[str, object]]:
 
 
 def _leader_targets(organisation: Organisation) -> list[dict[str, object]]:
+    """Visible weeks from launch; commitments from the day the review forms were to have them."""
     number = organisation.people["person_id"]
-    return [
-        {
-            "person_id": str(number[person]),
-            "kpi_id": "sponsor_visible_weeks",
-            "target": 10 if person == CHIEF else 9,
-            "valid_from": organisation.parameters.launch_on,
-            "valid_to": "",
-        }
-        for person in (CHIEF, *range(HEADS, HEADS + 3))
-    ]
+    rows: list[dict[str, object]] = []
+    for person, unit in sponsors():
+        launch = launch_of(organisation, unit)
+        for kpi, target, since in (
+            ("sponsor_visible_weeks", 9 if unit else 10, launch),
+            ("commitments_closed_on_time", 90, weekday_back(launch + timedelta(days=62))),
+        ):
+            if since <= organisation.parameters.last_day:
+                rows.append(
+                    {
+                        "person_id": str(number[person]),
+                        "kpi_id": kpi,
+                        "target": target,
+                        "valid_from": since,
+                        "valid_to": "",
+                    }
+                )
+    return rows
 
 
 def _kpi_targets(valid_from: str) -> list[dict[str, object]]:

@@ -62,8 +62,12 @@ DIVISIONS = (
         0.74,
     ),
 )
-NOT_STARTED = 3
-"""Index of the division whose programme starts later: the comparison group."""
+LATE = 3
+"""Index of the division whose programme starts in the last month: the comparison group."""
+COMPETING = 0
+"""Index of the division in which other work competes for people's time."""
+UNSPOKEN = 2
+"""Index of the division whose managers pass the newest message on least, when planted."""
 ABSENT = 1
 """Index of the division whose sponsor falls silent."""
 SMALL_TEAM = "Communications"
@@ -118,7 +122,16 @@ COMPETENCIES = (
 
 @dataclass(frozen=True)
 class Course:
-    """A course. ``weight`` is its share among what people choose; 0: it is assigned only."""
+    """A course.
+
+    Attributes:
+        weight: its share among what people choose; 0: it is assigned only.
+        published: month it was published in; see ``launched``.
+        finish: share of those who choose it that finish it; of the others ``drop`` cancel.
+        review_missed: whether its last review was due before the end and has not been held.
+        launched: with planted mandatory launches, how many days before the last one it was
+            published; without them, the course is not in the catalogue.
+    """
 
     code: str
     title: str
@@ -131,6 +144,10 @@ class Course:
     weight: float = 0.0
     published: int = -30
     retired: int | None = None
+    finish: float = 0.68
+    drop: float = 0.3
+    review_missed: bool = False
+    launched: int | None = None
 
 
 COURSES = (
@@ -172,13 +189,24 @@ COURSES = (
     Course("ELE-WAST", "Seeing Waste", "Improvement", 45, programme=True, weight=1.4),
     Course("ELE-COAC", "Coaching on the Job", "Leadership", 90, programme=True, weight=1.0),
     Course("ELE-FEED", "Feedback That Lands", "Leadership", 50, programme=True, weight=0.9),
-    Course("ELE-SHEE", "Spreadsheets for the Shop Floor", "Digital", 75, weight=1.2),
+    Course(
+        "ELE-SHEE",
+        "Spreadsheets for the Shop Floor",
+        "Digital",
+        75,
+        weight=1.2,
+        finish=0.22,
+        drop=0.9,
+    ),
     Course("ELE-PRES", "Presenting with Confidence", "Communication", 60, weight=0.7),
     Course("ELE-TIME", "Planning the Week", "Personal", 30, weight=0.8),
     Course("ELE-WELL", "Sleep, Shifts and Health", "Wellbeing", 35, weight=0.9),
     Course("ELE-SUST", "Packaging and the Planet", "Sustainability", 40, weight=0.6),
-    Course("ELE-NEGO", "Negotiation Basics", "Commercial", 80, weight=0.5),
+    Course("ELE-NEGO", "Negotiation Basics", "Commercial", 80, weight=0.5, review_missed=True),
     Course("ELE-MAIL", "Writing Better Emails", "Communication", 25, weight=0.6, retired=19),
+    Course("ELE-STOC", "The Stock System before 2022", "Digital", 55),
+    Course("MAN-PLAN", "The New Planning System", "Compliance", 360, mandatory=True, launched=27),
+    Course("MAN-DATA", "Data Protection at Work", "Compliance", 360, mandatory=True, launched=16),
 )
 
 COMPLETED = "http://adlnet.gov/expapi/verbs/completed"
@@ -204,10 +232,3 @@ VISIBLE_KINDS = frozenset(
     }
 )
 """Kinds of leader action that are own-voice or in person, as in the shipped charter."""
-
-CORE_SENTENCE = (
-    "Every shift, each of us learns one thing that makes tomorrow's work safer and easier."
-)
-REFRESHED_SENTENCE = (
-    "What one team learns this month, every team can use the next: share it, try it, keep it."
-)

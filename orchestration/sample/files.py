@@ -6,11 +6,12 @@ Column names are the exporters' own; ``organisation.toml`` maps them to the feed
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,7 +24,14 @@ import pyarrow.parquet as pq
 from orchestration.sample import content
 from orchestration.sample.activity import VERB, ActivityStream, LearningMarks
 from orchestration.sample.leadership import METRICS
-from orchestration.sample.learning import COURSE, END_OF_DAY, day_of, retired_day
+from orchestration.sample.learning import (
+    COURSE,
+    END_OF_DAY,
+    day_of,
+    published_day,
+    retired_day,
+    review_due,
+)
 from orchestration.sample.organisation import (
     DAY_SECONDS,
     NEVER,
@@ -95,9 +103,11 @@ class FeedWriter:
             self._write_courses(day, on)
             self._write_enrolments(enrolments, day, on)
             self._write_initiatives(day, on)
+            self._write_decision_log(day, on)
             exported = on + timedelta(days=1)
             since = -NEVER if position == 0 else before
             self._write_events(since, day, exported)
+            self._write_records(since, day, exported)
             if position > 0:
                 last = position == len(self._snapshots) - 1
                 carried, resent = self._write_activity(
@@ -113,7 +123,8 @@ class FeedWriter:
     def _aside(self, name: str) -> Iterator[Path]:
         """A temporary path that takes the file's name once it is complete."""
         target = self._landing / name
-        aside = self._landing / f".{name}.tmp"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.name}.tmp")
         try:
             yield aside
             os.replace(aside, target)
@@ -192,12 +203,14 @@ class FeedWriter:
 
     def _write_courses(self, day: int, on: date) -> None:
         """Two files: the catalogue, and who owns and approved each course."""
-        organisation, first = self._organisation, self._parameters.calendar[0]
+        organisation = self._organisation
         rows = []
         owners = []
         number = organisation.people["person_id"]
         for position, course in enumerate(content.COURSES):
-            published = to_day(first.shift(course.published).start) + position
+            published = published_day(organisation, course.code)
+            if published > day:
+                continue
             retired = retired_day(organisation, course.code)
             rows.append(
                 {
@@ -208,14 +221,11 @@ class FeedWriter:
                     "Flagship": "Y" if course.flagship else "N",
                     "Mandatory": "Y" if course.mandatory else "N",
                     "Published": to_date(published).isoformat(),
-                    "ReviewDue": to_date(published + 1095).isoformat(),
+                    "ReviewDue": to_date(review_due(organisation, course.code, day)).isoformat(),
                     "Retired": to_date(retired).isoformat() if retired <= day + 60 else None,
                     "DurationHours": f"{course.minutes / 60:.2f}",
                 }
             )
-            if published > day:
-                rows.pop()
-                continue
             owners.append(
                 {
                     "CourseCode": course.code,
@@ -310,6 +320,53 @@ class FeedWriter:
         if rows:
             self._write_csv(f"initiatives_{on}.csv", _columns(rows))
 
+    def _write_decision_log(self, day: int, on: date) -> None:
+        """The log as the programme office keeps it: nothing that lies ahead is in it."""
+        number = self._organisation.people["person_id"]
+        units = [unit.code for unit in self._organisation.units]
+
+        def person(who: int) -> str | None:
+            return None if who == UNSET else str(number[who])
+
+        def passed(when: int) -> int:
+            return when if when <= day else NEVER
+
+        entries = [entry for entry in self._organisation.log if entry.asked_on <= day]
+        if not entries:
+            return
+        told = [passed(min(entry.decided_on, entry.closed_on)) < NEVER for entry in entries]
+        decided = np.array([passed(entry.decided_on) for entry in entries])
+        self._write_csv(
+            f"decision_log_{on}.csv",
+            {
+                "EntryNo": [entry.entry_id for entry in entries],
+                "Type": [entry.kind for entry in entries],
+                "Subject": [entry.title for entry in entries],
+                "Right": [entry.right or None for entry in entries],
+                "UnitCode": [None if e.unit == UNSET else units[e.unit] for e in entries],
+                "OwnerNumber": [person(entry.owner) for entry in entries],
+                "OwnerRole": [entry.owner_role for entry in entries],
+                "ProposedBy": [person(entry.proposed_by) for entry in entries],
+                "AskedOn": _british(np.array([entry.asked_on for entry in entries])),
+                "AskedIn": [entry.asked_in or None for entry in entries],
+                "DueOn": _british(np.array([entry.due_on(day) for entry in entries])),
+                "Amount": [entry.amount for entry in entries],
+                "DecidedOn": _british(decided),
+                "DecidedBy": [
+                    person(entry.decided_by) if when < NEVER else None
+                    for entry, when in zip(entries, decided.tolist(), strict=True)
+                ],
+                "Outcome": [
+                    (entry.outcome or None) if known else None
+                    for entry, known in zip(entries, told, strict=True)
+                ],
+                "ClosedOn": _british(np.array([passed(entry.closed_on) for entry in entries])),
+                "Origin": [entry.source for entry in entries],
+                "Warning": [None for _ in entries],
+                "IfNotTaken": [entry.if_not_taken or None for entry in entries],
+            },
+        )
+
     # -- events ------------------------------------------------------------------------------
 
     def _write_events(self, after: int, until: int, exported: date) -> None:
@@ -361,12 +418,12 @@ class FeedWriter:
                 },
             )
         actions = organisation.actions
-        rows = fresh(actions["day"])
+        rows = fresh(np.where(actions["recorded"] == "", actions["day"], NEVER))
         if len(rows):
             self._write_csv(
                 f"leader_actions_{exported}.csv",
                 {
-                    "ActionNo": np.array([f"L{k:06d}" for k in rows]),
+                    "ActionNo": np.array([action_id(k) for k in rows.tolist()]),
                     "LeaderNumber": ids[actions["person"][rows]],
                     "Kind": actions["kind"][rows],
                     "Audience": units[actions["unit"][rows]],
@@ -391,6 +448,18 @@ class FeedWriter:
                     "BetterWhen": [METRICS[m][1] for m in metrics],
                 },
             )
+
+    def _write_records(self, after: int, until: int, exported: date) -> None:
+        """What was recorded through the system itself: actions, and comments of the morning."""
+        dated = record_rows(self._organisation, self._clock)
+        rows = [row for day, row in dated if after + 1 < day <= until + 1]
+        if not rows:
+            return
+        name = f"records/records_{exported}_001.jsonl"
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        with self._aside(name) as path:
+            path.write_text(lines, encoding="utf-8")
+        self.files[name].rows = len(rows)
 
     def _utc(self, local: Column, missing: Column | None = None) -> pa.Array:
         """UTC as ``2026-10-31 22:30:00Z``."""
@@ -492,6 +561,57 @@ class FeedWriter:
         for reason in planted:
             record.bad[reason] = record.bad.get(reason, 0) + 1
         return pa.Table.from_pylist(rows, schema=table.schema)
+
+
+def record_rows(organisation: Organisation, clock: Clock) -> list[tuple[int, dict[str, str]]]:
+    """Day of recording and row of everything in the feed ``records``, in order of time.
+
+    Rows state what they have to say and leave the other columns of the contract out.
+    """
+    people, actions = organisation.people["person_id"], organisation.actions
+    units = [unit.code for unit in organisation.units]
+    found: list[tuple[int, dict[str, str]]] = []
+
+    def recorded(day: int, seconds: int, entry: str, **stated: str) -> None:
+        at = clock.utc(np.array([day * DAY_SECONDS + seconds]))[0]
+        moment = datetime.fromtimestamp(int(at), UTC).isoformat()
+        row = {"record_id": f"REC-{entry}", "recorded_at": moment, "entry_id": entry}
+        found.append((day, {**row, **stated}))
+
+    for row in np.flatnonzero(actions["recorded"] != "").tolist():
+        person, day = str(people[actions["person"][row]]), int(actions["day"][row])
+        stated = {
+            "recorded_by": person,
+            "source": str(actions["recorded"][row]),
+            "subject": "leader_action",
+            "kind": str(actions["kind"][row]),
+            "person_id": person,
+            "org_unit_id": units[actions["unit"][row]],
+            "happened_on": to_date(day).isoformat(),
+        }
+        if actions["message"][row]:
+            stated["message_id"] = str(actions["message"][row])
+        recorded(day, 15 * 3600 + row % 7200, action_id(row), **stated)
+    for comment in organisation.comments:
+        person = str(people[comment.person])
+        recorded(
+            comment.recorded_on,
+            9 * 3600 + 60 * len(found),
+            f"COMMENT-{comment.month.id}-{comment.kpi}",
+            recorded_by=person,
+            source="link",
+            subject="comment",
+            kpi_id=comment.kpi,
+            period_id=comment.month.id,
+            person_id=person,
+            text=comment.text,
+        )
+    return sorted(found, key=lambda item: (item[1]["recorded_at"], item[1]["record_id"]))
+
+
+def action_id(row: int) -> str:
+    """The id of a leader's action by its row in the organisation's table."""
+    return f"L{row:06d}"
 
 
 @contextmanager

@@ -8,28 +8,23 @@ import numpy as np
 
 from orchestration.periods import Grain, Period
 from orchestration.sample import content
-from orchestration.sample.learning import COURSE, campaign_month, day_of, outage_month
-from orchestration.sample.organisation import (
-    NEVER,
-    UNSET,
-    Organisation,
-    Table,
-    to_date,
-    to_day,
-)
+from orchestration.sample.actions import actions_of
+from orchestration.sample.decisions import comments_of, log_of
+from orchestration.sample.learning import campaign_month, outage_month
+from orchestration.sample.messages import LINK, messages
+from orchestration.sample.organisation import NEVER, UNSET, Organisation, Table, to_day
 from orchestration.sample.workforce import (
     CHIEF,
     COUNSEL,
     DEPUTIES,
-    ELT,
     HEADS,
     LEARNING_HEAD,
     PEOPLE_CHIEF,
+    POSTS,
     PROGRAMME_LEAD,
     leader_strength,
 )
 
-LAUNCH_MESSAGE, REFRESH_MESSAGE = "MSG-LAUNCH", "MSG-REFRESH"
 PRODUCTIVITY, SATISFACTION, ATTRITION = (
     "productivity_index",
     "customer_satisfaction",
@@ -44,23 +39,25 @@ _EARLIER_QUARTERS = 6
 
 
 def lead(organisation: Organisation, rng: np.random.Generator) -> None:
-    """Draw what leaders do, what the business achieves, and what else is going on."""
-    organisation.actions = _actions(organisation, rng)
+    """Draw what leaders do and decide, what the business achieves, and what else is going on."""
+    parameters = organisation.parameters
+    organisation.actions = actions_of(organisation, rng)
     organisation.outcomes = _outcomes(organisation, rng)
     organisation.initiatives = _initiatives(organisation)
     organisation.governance = _governance(organisation)
-    parameters = organisation.parameters
-    silent_from = parameters.last_month.shift(1 - parameters.effects.absent_months)
+    organisation.log = log_of(organisation, np.random.default_rng([parameters.seed, 5]))
+    organisation.comments = comments_of(organisation)
     absent = organisation.units[1 + content.ABSENT]
     organisation.planted = {
         "launch_on": parameters.launch_on.isoformat(),
-        "not_started_division": content.DIVISIONS[content.NOT_STARTED].code,
+        "late_division": content.DIVISIONS[content.LATE].code,
+        "late_launch_on": parameters.late_launch_on.isoformat(),
         "absent_sponsor": {
             "org_unit_id": absent.code,
             "person_id": str(organisation.people["person_id"][absent.sponsor]),
-            "silent_from": silent_from.start.isoformat(),
+            "silent_from": parameters.silent_from.isoformat(),
         }
-        if parameters.effects.absent_sponsor
+        if parameters.silent_from is not None
         else None,
         "leaders_act": {u.code: u.leaders_act for u in organisation.units if u.leaders_act > 0},
         "late_divisions": [content.DIVISIONS[d].code for d in (0, 1)],
@@ -68,100 +65,6 @@ def lead(organisation: Organisation, rng: np.random.Generator) -> None:
             1 - parameters.effects.late_months
         ).start.isoformat(),
     }
-
-
-def _actions(organisation: Organisation, rng: np.random.Generator) -> Table:
-    parameters = organisation.parameters
-    launch = to_day(parameters.launch_on)
-    silent_from = to_day(parameters.last_month.shift(1 - parameters.effects.absent_months).start)
-    rows: list[tuple[int, str, int, str, int]] = []
-
-    def act(person: int, kind: str, unit: int, day: int, message: str = "") -> None:
-        if day <= to_day(parameters.last_day):
-            rows.append((person, kind, unit, message, day))
-
-    monday = to_day(parameters.first_day) - (to_day(parameters.first_day) + 3) % 7
-    sponsors = [(CHIEF, 0), *((HEADS + d, 1 + d) for d in range(4))]
-    for week in range(monday, to_day(parameters.last_day), 7):
-        for sponsor, unit in sponsors:
-            day = max(week + int(rng.integers(0, 5)), to_day(parameters.first_day))
-            division = organisation.units[unit].division
-            begun = week >= launch and division != content.NOT_STARTED
-            chance = (0.8 if unit else 0.72) if begun else 0.06
-            silent = (
-                parameters.effects.absent_sponsor
-                and division == content.ABSENT
-                and week >= silent_from - 6
-            )
-            if rng.random() < chance and not silent:
-                kind = str(
-                    rng.choice(
-                        ["email", "town_hall", "learning_referenced", "learner_recognised"],
-                        p=[0.4, 0.2, 0.25, 0.15],
-                    )
-                )
-                act(sponsor, kind, unit, day)
-            if begun and rng.random() < 0.15:  # approvals and attendance are not visibility
-                act(sponsor, str(rng.choice(["budget_approval", "review_attended"])), unit, day)
-    for sponsor, unit in sponsors:
-        if organisation.units[unit].division != content.NOT_STARTED:
-            act(sponsor, "town_hall", unit, launch + 13, LAUNCH_MESSAGE)
-            act(sponsor, "email", unit, launch + 14, LAUNCH_MESSAGE)
-    enrolments = organisation.enrolments
-    flagship = (enrolments["course"] == COURSE["FLG-LEAD"]) & (enrolments["completed"] >= 0)
-    absent = HEADS + content.ABSENT if parameters.effects.absent_sponsor else UNSET
-    told: set[int] = set()
-    for row in np.flatnonzero(flagship & (enrolments["person"] < len(ELT))).tolist():
-        person, day = int(enrolments["person"][row]), int(day_of(enrolments["completed"][row]))
-        if person not in told and not (person == absent and day >= silent_from):
-            told.add(person)
-            act(person, "public_completion", int(organisation.start["unit"][person]), day)
-    for month in parameters.calendar:
-        _team_actions(organisation, month, rng, rows)
-    rows.sort(key=lambda row: (row[4], row[0], row[1], row[2], row[3]))
-    return {
-        "person": np.array([row[0] for row in rows], dtype=np.int64),
-        "kind": np.array([row[1] for row in rows], dtype=str),
-        "unit": np.array([row[2] for row in rows], dtype=np.int64),
-        "message": np.array([row[3] for row in rows], dtype=str),
-        "day": np.array([row[4] for row in rows], dtype=np.int64),
-    }
-
-
-def _team_actions(
-    organisation: Organisation,
-    month: Period,
-    rng: np.random.Generator,
-    rows: list[tuple[int, str, int, str, int]],
-) -> None:
-    """What the managers of teams do in a month: more of it where leaders act."""
-    parameters = organisation.parameters
-    first, last = to_day(month.start), to_day(month.end)
-    state = organisation.state_at(last)
-    managers = np.flatnonzero((state.level == 1) & organisation.employed_on(first))
-    managers = managers[organisation.people["left"][managers] > last]
-    launching = month.start == parameters.launch_on
-    for manager in managers.tolist():
-        number = int(state.unit[manager])
-        unit = organisation.units[number]
-        begun = month.start >= parameters.launch_on and unit.division != content.NOT_STARTED
-        mean = 0.15 + 2.6 * leader_strength(unit, month, parameters)
-        for _ in range(int(rng.poisson(mean))):
-            kind = str(
-                rng.choice(
-                    [
-                        "learner_recognised",
-                        "learning_referenced",
-                        "manager_forum_attended",
-                        "time_freed",
-                        "blocker_removed",
-                    ]
-                )
-            )
-            rows.append((manager, kind, number, "", int(rng.integers(first, last + 1))))
-        if begun and launching and rng.random() < 0.5 + 0.5 * unit.leaders_act:
-            day = first + 15 + int(rng.integers(0, 9))
-            rows.append((manager, "manager_cascade", number, LAUNCH_MESSAGE, day))
 
 
 def _outcomes(organisation: Organisation, rng: np.random.Generator) -> Table:
@@ -246,8 +149,9 @@ def _initiatives(organisation: Organisation) -> list[dict[str, object]]:
         add("outage", "Learning system unavailable after an upgrade", 0, start, 3, 0)
     if (campaign := campaign_month(organisation)) > 0:
         add("campaign", "Learning week", 0, to_day(calendar[campaign].start) + 3, 11, 12_500)
-    competing = to_day(last - timedelta(days=75))
-    add("competing_work", "Cut-over to the new planning system", 1, competing, 120, 310_000)
+    if parameters.effects.competing_priorities:
+        competing, unit = to_day(last - timedelta(days=75)), 1 + content.COMPETING
+        add("competing_work", "Cut-over to the new planning system", unit, competing, 120, 310_000)
     return rows
 
 
@@ -257,13 +161,13 @@ def _governance(organisation: Organisation) -> list[dict[str, object]]:
     since = parameters.first_day - timedelta(days=1)
     rows: list[dict[str, object]] = []
 
-    def name(role: str, unit: str, person: int, deputy: int | None) -> None:
+    def name(role: str, unit: str, person: int, deputy: int) -> None:
         rows.append(
             {
                 "role": role,
                 "org_unit_id": unit,
                 "person_id": str(people["person_id"][person]),
-                "deputy_person_id": "" if deputy is None else str(people["person_id"][deputy]),
+                "deputy_person_id": str(people["person_id"][deputy]),
                 "valid_from": since.isoformat(),
                 "valid_to": "",
             }
@@ -275,32 +179,40 @@ def _governance(organisation: Organisation) -> list[dict[str, object]]:
         & ~people["contractor"]
         & (people["leave_from"] == NEVER)
     )
-    managers = [p for p in stayers.tolist() if organisation.start["level"][p] == 1]
-    representative = managers[0] if managers else PROGRAMME_LEAD
+    others = [p for p in stayers.tolist() if p >= POSTS]
+    managers = [p for p in others if organisation.start["level"][p] == 1]
+    representatives = [*managers, *others, DEPUTIES, DEPUTIES + 1]
     name("executive_sponsor", "*", CHIEF, HEADS)
+    name("sponsor", "*", CHIEF, HEADS)
+    name("unit_head", "*", CHIEF, HEADS)
+    name("operator", "*", PROGRAMME_LEAD, DEPUTIES + 3)
+    name("measurer", "*", LEARNING_HEAD, PROGRAMME_LEAD)
     name("ld_head", "*", LEARNING_HEAD, PROGRAMME_LEAD)
-    name("program_lead", "*", PROGRAMME_LEAD, LEARNING_HEAD)
-    name("manager_rep", "*", representative, managers[1] if len(managers) > 1 else None)
+    name("program_lead", "*", PROGRAMME_LEAD, DEPUTIES + 3)
+    name("manager_rep", "*", representatives[0], representatives[1])
     name("operations_head", "*", HEADS, DEPUTIES)
     name("finance", "*", HEADS + 3, DEPUTIES + 3)
     name("people_head", "*", PEOPLE_CHIEF, LEARNING_HEAD)
     name("compliance_owner", "*", COUNSEL, PEOPLE_CHIEF)
-    for person in ELT:
-        name("elt_member", "*", person, None)
+    name("elt_member", "*", CHIEF, HEADS)
+    for d in range(len(content.DIVISIONS)):
+        name("elt_member", "*", HEADS + d, DEPUTIES + d)
+    name("elt_member", "*", PEOPLE_CHIEF, LEARNING_HEAD)
+    name("elt_member", "*", COUNSEL, PEOPLE_CHIEF)
     units = organisation.units
     gone = _leaver_late(organisation)
-    for d in range(4):
-        inside = [
-            p for p in stayers.tolist() if units[int(organisation.start["unit"][p])].division == d
-        ]
-        members = [p for p in inside if p >= 13 and organisation.start["level"][p] == 0]
-        operator = members[0] if members else DEPUTIES + d
-        measurer = members[1] if len(members) > 1 else DEPUTIES + d
-        if d == 3 and gone != UNSET:
+    for d in range(len(content.DIVISIONS)):
+        inside = [p for p in others if units[int(organisation.start["unit"][p])].division == d]
+        members = [p for p in inside if organisation.start["level"][p] == 0]
+        members += [DEPUTIES + d] * (2 - len(members))
+        operator, measurer = members[:2]
+        if d == content.LATE and gone != UNSET:
             measurer = gone
-        name("sponsor", units[1 + d].code, HEADS + d, DEPUTIES + d)
-        name("operator", units[1 + d].code, operator, DEPUTIES + d)
-        name("measurer", units[1 + d].code, measurer, DEPUTIES + d)
+        code = units[1 + d].code
+        name("sponsor", code, HEADS + d, DEPUTIES + d)
+        name("unit_head", code, HEADS + d, DEPUTIES + d)
+        for role, person in (("operator", operator), ("measurer", measurer)):
+            name(role, code, person, DEPUTIES + (d if person != DEPUTIES + d else (d + 1) % 4))
     return rows
 
 
@@ -318,26 +230,27 @@ def _leaver_late(organisation: Organisation) -> int:
 
 
 def message_rows(organisation: Organisation) -> list[dict[str, object]]:
-    """The two messages: at launch, and refreshed seventy-five days on."""
-    parameters = organisation.parameters
-    approver = str(organisation.people["person_id"][CHIEF])
-    rows: list[dict[str, object]] = []
-    for code, sentence, after in (
-        (LAUNCH_MESSAGE, content.CORE_SENTENCE, 13),
-        (REFRESH_MESSAGE, content.REFRESHED_SENTENCE, 75),
-    ):
-        issued = parameters.launch_on + timedelta(days=after)
-        rows.append(
-            {
-                "message_id": code,
-                "core_sentence": sentence,
-                "audience_org_unit_id": "*",
-                "approver_person_id": approver,
-                "issued_on": issued.isoformat(),
-                "expires_on": (issued + timedelta(days=30)).isoformat(),
-            }
-        )
-    return rows
+    """The registry of messages, each for everybody and approved by the executive sponsor."""
+    return [
+        {
+            "message_id": message.message_id,
+            "core_sentence": message.core_sentence,
+            "audience_org_unit_id": "*",
+            "approver_person_id": str(organisation.people["person_id"][CHIEF]),
+            "issued_on": message.issued_on,
+            "expires_on": message.expires_on,
+            "occasion": message.occasion,
+            "business_reason": message.business_reason,
+            "ask": message.ask,
+            "ask_by": message.issued_on + timedelta(days=message.ask_days),
+            "link": LINK,
+            "minutes": message.minutes,
+            "helper": message.helper,
+            "objection": message.objection,
+            "answer": message.answer,
+        }
+        for message in messages(organisation.parameters)
+    ]
 
 
-__all__ = ["METRICS", "lead", "message_rows", "to_date"]
+__all__ = ["METRICS", "lead", "message_rows"]

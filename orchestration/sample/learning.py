@@ -16,12 +16,18 @@ from orchestration.sample.organisation import (
     to_day,
     weekday,
 )
-from orchestration.sample.workforce import ELT, leader_strength
+from orchestration.sample.workforce import ELT, HEADS, leader_strength
 
 COURSE = {course.code: number for number, course in enumerate(content.COURSES)}
 END_OF_DAY = 23 * 3600 + 59 * 60
 """Due dates and expiries end at 23:59 local time."""
 LATE_EVENING = 23 * 3600 + 30 * 60
+_REVIEW_DAYS = 1095
+_REVIEW_MISSED_DAYS = 100
+_LAUNCH_NOTICE = 24
+_FOR_SPONSORS = 33
+"""Days after launch by which sponsors finish the flagship course; the other executives follow."""
+_FOR_EXECUTIVES = 43
 _SEASON = {1: 0.10, 7: -0.05, 8: -0.16, 9: 0.08, 12: -0.22}
 
 
@@ -35,6 +41,8 @@ def teach(organisation: Organisation, rng: np.random.Generator) -> None:
         _flagship(organisation, rng),
         _chosen(organisation, rng),
     ]
+    if organisation.parameters.effects.mandatory_launches:
+        parts += _launched(organisation, rng)
     table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.lexsort((table["course"], table["person"], table["enrolled"]))
     organisation.enrolments = {name: column[order] for name, column in table.items()}
@@ -114,6 +122,28 @@ def retired_day(organisation: Organisation, course: str) -> int:
     if month is None:
         return NEVER
     return to_day(organisation.parameters.calendar[0].shift(month).start)
+
+
+def published_day(organisation: Organisation, course: str) -> int:
+    """The day a course comes into the catalogue (NEVER: it does not)."""
+    parameters, number = organisation.parameters, COURSE[course]
+    launched = content.COURSES[number].launched
+    if launched is not None:
+        planted = parameters.effects.mandatory_launches
+        return to_day(parameters.last_day) - launched if planted else NEVER
+    return to_day(parameters.calendar[0].shift(content.COURSES[number].published).start) + number
+
+
+def review_due(organisation: Organisation, course: str, day: int) -> int:
+    """The day by which the catalogue, as of ``day``, says that a course is to be reviewed.
+
+    Courses are reviewed every three years, in time; some miss their last review.
+    """
+    published = published_day(organisation, course)
+    if content.COURSES[COURSE[course]].review_missed:
+        return to_day(organisation.parameters.last_day) - _REVIEW_MISSED_DAYS
+    held = max(0, (day - published) // _REVIEW_DAYS)
+    return published + (held + 1) * _REVIEW_DAYS
 
 
 def campaign_month(organisation: Organisation) -> int:
@@ -217,7 +247,7 @@ def _final_strength(organisation: Organisation) -> Column:
     """Leaders' strength by unit once the programme has taken hold, the absent sponsor apart."""
     return np.array(
         [
-            u.leaders_act if u.division not in (UNSET, content.NOT_STARTED) else 0.0
+            u.leaders_act if u.division not in (UNSET, content.LATE) else 0.0
             for u in organisation.units
         ]
     )
@@ -292,6 +322,8 @@ def _chosen(organisation: Organisation, rng: np.random.Generator) -> Table:
     parameters = organisation.parameters
     parts: list[Table] = []
     weights = np.array([course.weight for course in content.COURSES])
+    finishing = np.array([course.finish for course in content.COURSES])
+    dropping = np.array([course.drop for course in content.COURSES])
     for m, month in enumerate(parameters.calendar):
         first, last = to_day(month.start), to_day(month.end)
         open_ = np.array(
@@ -316,38 +348,79 @@ def _chosen(organisation: Organisation, rng: np.random.Generator) -> Table:
         table["enrolled"] = start - 120
         table["started"] = start
         finish = _when_at_work(organisation, who, finish, rng)
-        done = (rng.random(len(who)) < 0.68) & (finish < organisation.people["left"][who])
+        done = rng.random(len(who)) < finishing[table["course"]]
+        done &= finish < organisation.people["left"][who]
         completed = finish * DAY_SECONDS + working_time(rng, len(who))
         table["completed"] = np.where(done, completed, UNSET)
         table["due"] = _elective_due(day)
         table["score"] = np.where(done, rng.integers(60, 101, len(who)), UNSET)
         keep = (day < organisation.people["left"][who]) & (day <= last)
-        gives_up = ~done & (rng.random(len(who)) < 0.3)
+        gives_up = ~done & (rng.random(len(who)) < dropping[table["course"]])
         table["cancelled_on"] = np.where(gives_up, day + 70 + rng.integers(0, 30, len(who)), NEVER)
         parts.append({name: column[keep] for name, column in table.items()})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _flagship(organisation: Organisation, rng: np.random.Generator) -> Table:
-    """Leaders through the flagship course: after launch, most of the executives and managers."""
+    """Leaders through the flagship course: after launch, most of the executives and managers.
+
+    Sponsors of what is launched finish it within the days of the engagement plan.
+    """
     parameters = organisation.parameters
     launch, last = to_day(parameters.launch_on), to_day(parameters.last_day)
     state = organisation.state_at(min(launch + 10, last))
     leaders = np.flatnonzero((state.level > 0) & organisation.employed_on(launch))
+    sponsors = (leaders <= HEADS + 3) & (leaders != HEADS + content.LATE)
     chance = np.where(leaders < len(ELT), 0.9, 0.75)
-    who = leaders[rng.random(len(leaders)) < chance]
+    taking = sponsors | (rng.random(len(leaders)) < chance)
+    who, sponsors = leaders[taking], sponsors[taking]
     table = _blank(len(who))
     table["person"] = who
     table["course"] = np.full(len(who), COURSE["FLG-LEAD"])
-    day = _when_at_work(organisation, who, launch + rng.integers(10, 260, len(who)), rng)
+    executives = who < len(ELT)
+    day = launch + np.where(
+        executives, rng.integers(7, 14, len(who)), rng.integers(10, 260, len(who))
+    )
+    day = _when_at_work(organisation, who, day, rng)
     start = day * DAY_SECONDS + working_time(rng, len(who))
     table["enrolled"], table["started"] = start - 300, start
     finish = _when_at_work(organisation, who, day + rng.integers(5, 50, len(who)), rng)
+    latest = launch + np.where(sponsors, _FOR_SPONSORS, _FOR_EXECUTIVES)
+    early = _back_to_weekday(latest - rng.integers(0, 12, len(who)))
+    finish = np.where(executives, early, finish)
     table["completed"] = finish * DAY_SECONDS + working_time(rng, len(who))
     table["due"] = _elective_due(day)
     table["score"] = rng.integers(70, 101, len(who))
     keep = (finish < organisation.people["left"][who]) & (finish <= last)
     return {name: column[keep] for name, column in table.items()}
+
+
+def _launched(organisation: Organisation, rng: np.random.Generator) -> list[Table]:
+    """The planted mandatory launches: each course assigned to a whole division, due soon."""
+    people = organisation.people
+    tables: list[Table] = []
+    for number, course in enumerate(content.COURSES):
+        if course.launched is None:
+            continue
+        published = published_day(organisation, course.code)
+        division = _division_of(organisation, np.arange(organisation.size))
+        settled = (people["hired"] < published - 40) & (people["left"] == NEVER)
+        settled &= people["leave_from"] == NEVER
+        who = np.flatnonzero(settled & (division == content.COMPETING))
+        table = _blank(len(who))
+        table["person"] = who
+        table["course"] = np.full(len(who), number)
+        table["enrolled"] = np.full(len(who), published * DAY_SECONDS + 7 * 3600)
+        due = published + _LAUNCH_NOTICE
+        table["due"] = np.full(len(who), due - max(0, (due + 3) % 7 - 4))
+        done_day = _back_to_weekday(due - rng.integers(0, 14, len(who)))
+        done = rng.random(len(who)) < 0.8
+        completed = done_day * DAY_SECONDS + working_time(rng, len(who))
+        table["completed"] = np.where(done, completed, UNSET)
+        table["started"] = np.where(done, completed - 3 * 3600, UNSET)
+        table["score"] = np.where(done, rng.integers(70, 101, len(who)), UNSET)
+        tables.append(table)
+    return tables
 
 
 def _assignments(organisation: Organisation, rng: np.random.Generator) -> tuple[Column, ...]:

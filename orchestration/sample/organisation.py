@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestration.sample.parameters import SampleParameters
+
+if TYPE_CHECKING:
+    from orchestration.sample.decisions import Comment, Entry
 
 Column = NDArray[Any]
 Table = dict[str, Column]
@@ -119,9 +122,10 @@ class Organisation:
         passes: person, competency, at (local seconds), expires, revoked (days), score: each is a
             passed assessment and the certificate issued for it.
         failures: person, competency, at, score.
-        actions: person, kind, unit, message, day.
+        actions: person, kind, unit, message, day, recorded (by which way, see ``actions``).
         outcomes: unit, metric, quarter (day), numerator, denominator.
         initiatives: dictionaries, as they go into the feed.
+        log, comments: the decision and action log, and what KPI owners said.
         learns: by person and month, whether the person wants to learn voluntarily in it.
     """
 
@@ -139,6 +143,8 @@ class Organisation:
     outcomes: Table = field(default_factory=dict)
     initiatives: list[dict[str, Any]] = field(default_factory=list)
     governance: list[dict[str, Any]] = field(default_factory=list)
+    log: list[Entry] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
     learns: Column = field(default_factory=lambda: np.zeros((0, 0), dtype=bool))
     planted: dict[str, Any] = field(default_factory=dict)
 

@@ -14,10 +14,11 @@ from orchestration.problems import Problem
 Cadence = Literal["month", "day"]
 ActivityFormat = Literal["csv.gz", "parquet"]
 
-SIMULATOR_VERSION = 1
+SIMULATOR_VERSION = 2
 """Raised whenever the same parameters give other files."""
 
 SMALLEST = 60
+_DELEGATED_DAYS = 42
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class PlantedEffects:
         absent_months: how many months before the end the sponsor falls silent.
         late_months: how many last months mandatory learning slips in two divisions.
         late_drop: fall of the probability of finishing mandatory learning on time there.
+        competing_priorities: whether another large piece of work runs in one division at the end.
+        mandatory_launches: whether two mandatory courses of six hours are launched there within
+            the last thirty days.
+        stale_message: whether a message issued two months before the end is still out, beside
+            the newest one.
+        weak_cascade: whether most managers of one division leave the newest message unspoken.
+        delegated_to_one_function: whether only the learning function and its division act in the
+            last six weeks; all other leaders are silent then and no new message goes out.
+        log_faults: whether the decision log holds what a review must find: a decision taken
+            without the right, one that waits for its owner for weeks, an action long overdue and
+            a commitment whose due date was moved.
     """
 
     leader_effect: float = 1.9
@@ -44,6 +56,23 @@ class PlantedEffects:
     absent_months: int = 6
     late_months: int = 2
     late_drop: float = 0.24
+    competing_priorities: bool = True
+    mandatory_launches: bool = False
+    stale_message: bool = False
+    weak_cascade: bool = False
+    delegated_to_one_function: bool = False
+    log_faults: bool = True
+
+    @classmethod
+    def none(cls) -> PlantedEffects:
+        """A normal organisation: the programme works as planned and nothing is amiss."""
+        return cls(
+            absent_sponsor=False,
+            late_months=0,
+            late_drop=0.0,
+            competing_priorities=False,
+            log_faults=False,
+        )
 
 
 @dataclass(frozen=True)
@@ -117,6 +146,31 @@ class SampleParameters:
         quarter = Period.containing(Grain.QUARTER, earliest)
         start = quarter.start if quarter.start == earliest else quarter.shift(1).start
         return min(start, self.last_month.start)
+
+    @cached_property
+    def late_launch_on(self) -> date:
+        """Start of the programme in the division that joins last: its plan runs at the end."""
+        start = self.last_month.start
+        return start + timedelta(days=-start.weekday() % 7)
+
+    @cached_property
+    def silent_from(self) -> date | None:
+        """First day of the absent sponsor's silence; None: nobody is planted to be silent.
+
+        Three weeks after launch at the earliest: a sponsor who never spoke is another story.
+        """
+        if not self.effects.absent_sponsor:
+            return None
+        planned = self.last_month.shift(1 - self.effects.absent_months).start
+        first = max(planned, self.launch_on + timedelta(days=21))
+        return first if first <= self.last_day else None
+
+    @cached_property
+    def delegated_from(self) -> date | None:
+        """First day on which one function alone acts; None: that is not planted."""
+        if not self.effects.delegated_to_one_function:
+            return None
+        return self.last_day - timedelta(days=_DELEGATED_DAYS - 1)
 
     @cached_property
     def snapshot_dates(self) -> tuple[date, ...]:

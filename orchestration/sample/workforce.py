@@ -46,14 +46,13 @@ def programme_ramp(month: Period, parameters: SampleParameters) -> float:
 
 def leader_strength(unit: Unit, month: Period, parameters: SampleParameters) -> float:
     """Planted: what leaders' actions amount to in a unit and month, 0 to 1."""
-    if unit.division in (UNSET, content.NOT_STARTED):
+    if unit.division in (UNSET, content.LATE):
         return 0.0
     strength = programme_ramp(month, parameters) * unit.leaders_act
-    effects = parameters.effects
-    if effects.absent_sponsor and unit.division == content.ABSENT:
-        silent_from = parameters.last_month.shift(1 - effects.absent_months)
-        silent = (month.start.year - silent_from.start.year) * 12
-        silent += month.start.month - silent_from.start.month + 1
+    if parameters.silent_from is not None and unit.division == content.ABSENT:
+        silent_from = parameters.silent_from
+        silent = (month.start.year - silent_from.year) * 12
+        silent += month.start.month - silent_from.month + 1
         if silent > 0:
             strength *= max(0.15, 1 - 0.3 * silent)
     return strength

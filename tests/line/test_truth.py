@@ -199,7 +199,7 @@ def test_performance_improvement_of_each_division(
         change = truth["outcomes"]["divisions"][division][metric]["change_percent"]
         for period in truth["periods"]["quarter"]:
             row = values[Grain.QUARTER][period, "performance_improvement", "employee", division]
-            if division == truth["planted"]["not_started_division"]:
+            if division == truth["planted"]["late_division"]:
                 assert row["value"] is None
                 assert row["no_data_reason"] == "before launch"
             elif row["value"] is None:  # the declared lag: nothing is expected in the first quarter

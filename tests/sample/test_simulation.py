@@ -149,6 +149,7 @@ def test_charter_names_people_who_are_there(sample: Sample) -> None:
         "compliance_owner",
         "elt_member",
         "sponsor",
+        "unit_head",
         "operator",
         "measurer",
     }
