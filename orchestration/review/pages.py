@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +27,13 @@ _CARD_FITS = (
     (0.84, 0.5),
     (0.78, 0.35),
 )
-_PACK_FITS: tuple[tuple[float, str, int, float], ...] = (
-    (1.0, "yes", 40, 1.0),
-    (1.0, "no", 30, 1.0),
-    (0.94, "no", 24, 1.0),
-    (0.9, "no", 16, 0.7),
-    (0.84, "no", 8, 0.5),
-    (0.8, "no", 8, 0.35),
+_PACK_FITS: tuple[tuple[float, str, int], ...] = (
+    (1.0, "yes", 40),
+    (1.0, "no", 40),
+    (0.95, "no", 30),
+    (0.9, "no", 24),
 )
+_PACK_OVERFLOWS = (0.95, "no", 40)
 
 
 @lru_cache(maxsize=1)
@@ -97,16 +98,34 @@ def scorecard_pdf(scorecard: Scorecard) -> tuple[bytes, float, dict[str, Any]]:
 def review_pack_pdf(
     scorecard: Scorecard, card_scale: float, card: dict[str, Any]
 ) -> tuple[bytes, int]:
-    """The review pack and its number of pages: roomy where six pages allow it, else tighter.
+    """The monthly review pack and its number of pages; see :func:`fitted_pack`."""
+    return fitted_pack(
+        "review/pack.typ", lambda units: build_view(scorecard, 1.0, units), card_scale, card
+    )
 
-    A scorecard that is too large even so gets more pages rather than less content.
+
+def fitted_pack(
+    typst: str,
+    view_of: Callable[[int], dict[str, Any]],
+    card_scale: float,
+    card: dict[str, Any],
+) -> tuple[bytes, int]:
+    """A pack and its number of pages: roomy where six pages allow it, else tighter.
+
+    What is too large even so gets more pages rather than less content.
+
+    Args:
+        typst: the template.
+        view_of: the view, given the most lines its tables of units may have.
+        card_scale: text scale of the scorecard page, which comes first.
+        card: the scorecard page's view.
     """
-    for scale, roomy, units, cap in _PACK_FITS:
-        view = build_view(scorecard, cap, units)
+    for scale, roomy, units in (*_PACK_FITS, _PACK_OVERFLOWS):
+        view = view_of(units)
         pack = Typesetter(
-            "review/pack.typ",
+            typst,
             {**view, "card": card},
-            scorecard.data_as_of,
+            date(*view["date"]),
             scale=scale,
             card_scale=card_scale,
             roomy=roomy,

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from orchestration.review.words import clean, counted, long_date, sentence_case, unbroken
-from orchestration.scorecard.model import EarlyWarning, LogEntry, Sitting
+from orchestration.review.figures import figure, in_table
+from orchestration.review.words import clean, counted, long_date, sentence_case, spelled, unbroken
+from orchestration.scorecard.model import (
+    Candidate,
+    EarlyWarning,
+    Leadership,
+    LogEntry,
+    PlanItem,
+    PlanProgress,
+    Sitting,
+    UnitLeadership,
+)
+
+PLAN_DAYS = 90
+MOST_PLANS_IN_MAIL = 2
 
 _MINUTES = re.compile(r"(?P<what>.*\D)\s+(?P<minutes>\d{1,3})")
 
@@ -96,3 +110,142 @@ def _agenda_item(item: str) -> str:
     if parted := _MINUTES.fullmatch(text):
         return f"{parted['what'].rstrip(' ,:')}, {unbroken(parted['minutes'] + ' minutes')}"
     return text
+
+
+def candidate(course: Candidate) -> dict[str, Any]:
+    """A course to decommission or a campaign to run, with its evidence."""
+    return {
+        "what": clean(course.what, 120),
+        "evidence": [sentence_case(clean(line, 160)) for line in course.evidence[:5]],
+        "owner": clean(course.owner, 60),
+        "due": day(course.due_on),
+        "silence": sentence(course.silence, 160),
+    }
+
+
+# ---------------------------------------------------------------- leadership
+
+
+class _InTree(Protocol):
+    @property
+    def depth(self) -> int: ...
+
+
+Row = TypeVar("Row", bound=_InTree)
+
+
+def listed_units(units: Sequence[Row], most: int) -> list[Row]:
+    """The units a table has room for: the deepest levels are left out first, then the last."""
+    kept = list(units)
+    for depth in range(max((u.depth for u in kept), default=0), 1, -1):
+        if len(kept) <= most:
+            break
+        kept = [u for u in kept if u.depth < depth]
+    return kept[:most]
+
+
+def leadership_page(page: Leadership | None, most_units: int) -> dict[str, Any] | None:
+    """The leadership page: units in tree order, exceptions, plans, vacancies, attendance."""
+    if page is None:
+        return None
+    units = listed_units(page.units, most_units)
+    rows = [_unit_leadership(unit) for unit in units]
+    return {
+        "units": rows,
+        "more_units": len(page.units) - len(units),
+        "hidden": any(cell["text"] == "hidden" for row in rows for cell in row["cells"]),
+        "exceptions": [sentence(line, 240) for line in page.exceptions[:12]],
+        "more_exceptions": max(0, len(page.exceptions) - 12),
+        "plans": [plan(each) for each in page.plans],
+        "vacancies": [sentence(line, 160) for line in page.vacancies[:20]],
+        "more_vacancies": max(0, len(page.vacancies) - 20),
+        "footnote": sentence(page.footnote, 240) if page.footnote else None,
+    }
+
+
+def _unit_leadership(unit: UnitLeadership) -> dict[str, Any]:
+    figures = (
+        unit.visible_weeks,
+        unit.leaders_active,
+        unit.leaders_flagship,
+        unit.velocity_before,
+        unit.velocity_after,
+        unit.commitments,
+        unit.decision_wait,
+        unit.cascade,
+    )
+    return {
+        "name": clean(unit.name, 60),
+        "depth": unit.depth,
+        "sponsor": clean(unit.sponsor, 60),
+        "cells": [in_table(each) for each in figures],
+    }
+
+
+def plan(progress: PlanProgress) -> dict[str, Any]:
+    """A unit's engagement plan: where it stands, and every action with its evidence."""
+    items = [plan_item(item) for item in progress.items]
+    late = [item for item in items if item["status"] == "overdue"]
+    return {
+        "unit": clean(progress.unit, 60),
+        "leader": clean(progress.leader, 60),
+        "launched": day(progress.launch_on),
+        "day": unbroken(f"day {max(progress.day, 0)} of {PLAN_DAYS}")
+        if progress.day <= PLAN_DAYS
+        else unbroken(f"day {progress.day}"),
+        "reached": round(min(max(progress.day / PLAN_DAYS, 0.0), 1.0), 4),
+        "on_track": figure(progress.on_track),
+        "done": f"{progress.done} of {progress.due_by_now}",
+        "line": plan_line(progress),
+        "items": items,
+        "late": late,
+        "next": [item for item in items if item["status"] == "due"],
+        "marks": [
+            {
+                "x": round(min(item.day / PLAN_DAYS, 1.0), 4),
+                "status": item.status,
+            }
+            for item in progress.items
+            if item.day <= PLAN_DAYS
+        ],
+        "asks_for": sentence(progress.asks_for, 200) if progress.asks_for else None,
+        "held": sentence(progress.held, 240) if progress.held else None,
+    }
+
+
+def plan_line(progress: PlanProgress) -> str:
+    """'Operations: day 52 of 90, 8 of 9 done that were due, one overdue'."""
+    overdue = sum(item.status == "overdue" for item in progress.items)
+    words = [
+        f"day {progress.day}{f' of {PLAN_DAYS}' if progress.day <= PLAN_DAYS else ''}",
+        f"{progress.done} of {progress.due_by_now} due actions done"
+        if progress.due_by_now
+        else "nothing due yet",
+        *([f"{spelled(overdue)} overdue"] if overdue else []),
+    ]
+    return f"{clean(progress.unit, 60)}: {', '.join(words)}"
+
+
+_STATUS = {"done": "Done", "due": "Due", "overdue": "Overdue", "not_yet": "Not yet due"}
+
+
+def plan_item(item: PlanItem) -> dict[str, Any]:
+    """One action of a plan; only an overdue one carries the tone of a concern."""
+    return {
+        "day": str(item.day),
+        "due": day(item.due_on),
+        "phase": sentence_case(clean(item.phase.replace("_", " "), 40)),
+        "action": clean(item.action, 160),
+        "owner": sentence_case(clean(item.owner, 60)),
+        "status": item.status,
+        "word": _STATUS[item.status],
+        "tone": "bad" if item.status == "overdue" else "neutral",
+        "evidence": clean(item.evidence, 120) if item.evidence else None,
+    }
+
+
+def plan_lines(page: Leadership | None) -> list[str]:
+    """The plans in a line each, for a mail; none where they are too many to be read there."""
+    if page is None or len(page.plans) > MOST_PLANS_IN_MAIL:
+        return []
+    return [plan_line(each) for each in page.plans]

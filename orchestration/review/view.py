@@ -8,6 +8,16 @@ from typing import Any
 
 from orchestration.review import charts
 from orchestration.review.figures import absent, figure, in_table
+from orchestration.review.sections import (
+    candidate,
+    day,
+    early_warning,
+    leadership_page,
+    listed_units,
+    log_entry,
+    next_sitting,
+    plan_lines,
+)
 from orchestration.review.words import clean, counted, long_date, sentence_case, unbroken
 from orchestration.scorecard.model import BesideFigure, Decision, Kpi, Scorecard, UnitRow
 
@@ -54,6 +64,7 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
     units = listed_units(scorecard.units, most_units)
     return {
         "kind": "Learning adoption review",
+        "words": _words(scorecard),
         "title": f"{organisation}: learning adoption review, {scorecard.period_label}",
         "organisation": organisation,
         "running": clean(scorecard.organisation, 40),
@@ -94,6 +105,16 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
             f"{counted(len(scorecard.decisions[:MOST_DECISIONS]), 'decision')} asked for"
         ),
         "done": _done(scorecard),
+        "forecasts": any(k.forecast is not None for k in scorecard.kpis),
+        "quiet_forecasts": any(k.forecast is not None for k in quiet),
+        "decided": [log_entry(e) for e in scorecard.log if e.kind == "decision"],
+        "commitments": [log_entry(e) for e in scorecard.log if e.kind != "decision"],
+        "decommission": [candidate(c) for c in scorecard.candidates if c.kind == "decommission"],
+        "campaigns": [candidate(c) for c in scorecard.candidates if c.kind == "campaign"],
+        "warnings": [early_warning(w) for w in scorecard.warnings],
+        "leadership_page": leadership_page(scorecard.leadership_page, most_units),
+        "plan_lines": plan_lines(scorecard.leadership_page),
+        "sitting": next_sitting(scorecard.sitting),
         "units": _units(scorecard, units),
         "hidden_units": any(
             f.state == "suppressed" for u in units for f in (u.headcount, *u.figures.values())
@@ -126,6 +147,18 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
     }
 
 
+def _words(scorecard: Scorecard) -> dict[str, str]:
+    """What the review's periods are called in a heading and in a sentence."""
+    name = {"weekly": "week", "monthly": "month", "quarterly": "quarter"}[scorecard.ritual]
+    drawn = max((len(charts.plotted(k)) for k in scorecard.kpis), default=0)
+    count = max(drawn, 5) if name == "quarter" else 13
+    return {
+        "span": unbroken(f"Last {count} {name}s"),
+        "last": f"Last {name}'s",
+        "this": f"this {name}'s",
+    }
+
+
 def skips(scorecard: Scorecard) -> bool:
     """Nothing signals and nothing needs deciding: the sitting is proposed to be skipped.
 
@@ -134,6 +167,7 @@ def skips(scorecard: Scorecard) -> bool:
     return (
         scorecard.nothing_to_decide
         and not scorecard.decisions
+        and not scorecard.warnings
         and not any(has_signal(k) for k in scorecard.kpis)
         and any(k.mark.variation == "ordinary" for k in scorecard.kpis)
     )
@@ -192,6 +226,15 @@ def _kpi(kpi: Kpi, scorecard: Scorecard, cap: float) -> dict[str, Any]:
         if kpi.year_to_date.reason == NOT_ADDITIVE
         else figure(kpi.year_to_date),
         "of_target": _of_target(kpi),
+        "forecast": figure(kpi.forecast) if kpi.forecast else absent(),
+        "forecast_range": unbroken(clean(kpi.forecast_range, 60)) if kpi.forecast_range else None,
+        "comment": {
+            "text": clean(kpi.comment.text, int(500 * cap)),
+            "by": clean(kpi.comment.by, 60),
+            "on": day(kpi.comment.recorded_on),
+        }
+        if kpi.comment
+        else None,
         "moved": _moved(kpi, moved[:MOST_MOVED_UNITS]),
         "more_moved": max(0, len(moved) - MOST_MOVED_UNITS),
         "definition": clean(kpi.definition, int(420 * cap)),
@@ -280,15 +323,6 @@ def _done(scorecard: Scorecard) -> str:
     if scorecard.decisions_done is None or scorecard.decisions_total is None:
         return "not recorded yet"
     return f"{scorecard.decisions_done} of {scorecard.decisions_total}"
-
-
-def listed_units(units: Sequence[UnitRow], most: int) -> list[UnitRow]:
-    """The units a table has room for: the deepest levels are left out first, then the last."""
-    for depth in range(max((u.depth for u in units), default=0), 0, -1):
-        if len(units) <= most:
-            break
-        units = [u for u in units if u.depth < depth] if depth > 1 else units
-    return list(units[:most])
 
 
 def _rows(count: int, verdict: str) -> str:

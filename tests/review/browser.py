@@ -16,8 +16,7 @@ _MEASURE = """
 addEventListener('load', () => {
   const sizes = [...document.querySelectorAll('iframe')].map(frame => {
     const page = frame.contentDocument;
-    const right = [...page.body.querySelectorAll('*')].map(e => e.getBoundingClientRect().right);
-    return [Math.max(page.documentElement.scrollWidth, ...right), page.body.scrollHeight];
+    return [page.documentElement.scrollWidth, page.body.scrollHeight];
   });
   document.title = JSON.stringify(sizes);
 });
@@ -25,7 +24,7 @@ addEventListener('load', () => {
 
 
 def measure(files: Sequence[Path], width: int, aside: Path) -> list[tuple[float, float]]:
-    """(rightmost pixel, height) of each page when shown ``width`` pixels wide."""
+    """(width with what overflows, height) of each page when shown ``width`` pixels wide."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium on this machine")
@@ -58,4 +57,4 @@ def measure(files: Sequence[Path], width: int, aside: Path) -> list[tuple[float,
     )
     found = re.search(r"<title>(.*?)</title>", done.stdout)
     assert found, done.stderr[-500:]
-    return [(right, height) for right, height in json.loads(html.unescape(found[1]))]
+    return [(across, height) for across, height in json.loads(html.unescape(found[1]))]

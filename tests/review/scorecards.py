@@ -23,6 +23,7 @@ from orchestration.scorecard.model import (
     Unit,
     UnitRow,
 )
+from tests.review import rituals
 from tests.review.values import NO_DATA, NOT_REACHED, SUPPRESSED, value
 
 MONTHS = [f"2025-{month:02d}" for month in (10, 11, 12)] + [
@@ -141,6 +142,8 @@ KPIS = (
         ),
         owner="Priya Raman",
         finding="Days to competency fell to 48, below the range of the past year",
+        forecast=value("44 days"),
+        forecast_range="41 to 47 days",
         caution="2.6 times as many cases since January 2026: compare with care.",
         interval_text="95 % interval 41 to 55 days",
         beside=(
@@ -202,6 +205,7 @@ KPIS = (
         ),
         owner="Marcus Lindqvist",
         finding="Mandatory learning on time fell to 78.4 %, below its limits, led by Operations",
+        comment=rituals.COMMENT,
         beside=(
             BesideFigure(
                 kpi_id="mandatory_overdue_today", name="people overdue", figure=value("212")
@@ -233,6 +237,8 @@ KPIS = (
         ),
         owner="Hannah Osei",
         finding="Voluntary active learners rose to 66.5 %, above the range of the past year",
+        forecast=value("68.0 %"),
+        forecast_range="63.1 to 72.9 %",
         beside=(
             BesideFigure(
                 kpi_id="active_learner_rate_total",
@@ -451,6 +457,11 @@ def typical(**changes: Any) -> Scorecard:
                 ),
             ),
             "restatements": ("Certified in role, August 2026: was 86.6 %, is 86.1 % (late rows).",),
+            "warnings": rituals.WARNINGS,
+            "log": rituals.LOG,
+            "candidates": rituals.CANDIDATES,
+            "leadership_page": rituals.LEADERSHIP,
+            "sitting": rituals.SITTING,
             "privacy_threshold": 5,
             "currency": "GBP",
             "charter_hash": "9b1f4c0e77aa2d31",
@@ -502,6 +513,11 @@ def empty() -> Scorecard:
         contractors=(),
         annotations=(),
         restatements=(),
+        warnings=(),
+        log=(),
+        candidates=(),
+        leadership_page=None,
+        sitting=None,
     )
 
 
@@ -543,6 +559,7 @@ def quiet() -> Scorecard:
         decisions_done=4,
         decisions_total=4,
         restatements=(),
+        warnings=(),
         units=tuple(u.model_copy(update={"signals": {}}) for u in unit_rows()),
     )
 

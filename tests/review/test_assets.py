@@ -75,7 +75,7 @@ def test_a_run_renders_the_month(settings: Settings, monkeypatch: pytest.MonkeyP
     assert (folder / "email.json").exists()
     (event,) = result.asset_materializations_for_node("review__month_pages")
     told = {name: each.value for name, each in event.metadata.items()}
-    assert told["files"] == 12 and told["pack_pages"] == 6
+    assert told["files"] == 13 and told["pack_pages"] == 6
     preview = str(told["preview"])
     assert "| Certified in role | 86.2 % | 90.0 % |" in preview.replace("\u00a0", " ")
     for person in ("Hannah", "Priya", "Marcus", "Tomasz"):

@@ -179,8 +179,8 @@ def test_one_phone_screen_without_sideways_scrolling(
 ) -> None:
     pages = [folder / "email.html" for folder in rendered.values()]
     for width in (320, 390):
-        for page, (right, _) in zip(pages, measure(pages, width, tmp_path), strict=True):
-            assert right <= width, (page.parent.name, width)
+        for page, (across, _) in zip(pages, measure(pages, width, tmp_path), strict=True):
+            assert across <= width, (page.parent.name, width)
     ((_, height),) = measure([rendered["rich"] / "email.html"], 390, tmp_path)
     assert height <= 844, "a full digest is one screen of a usual phone"
 
