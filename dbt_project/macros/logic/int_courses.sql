@@ -45,7 +45,12 @@ judged as (
 select
     period_start,
     course_id,
+    title,
     competency_id,
+    owner_person_id,
+    published_on,
+    review_due_on,
+    duration_minutes,
     is_mandatory,
     is_programme,
     is_programme_flagship as is_flagship,

@@ -1,0 +1,3 @@
+{{ config(tags=['week'], meta={'unpublished': true}) }}
+
+{{ int_sponsor_silence('week') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ early_warning_evidence('week') }}

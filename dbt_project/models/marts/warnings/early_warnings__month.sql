@@ -1,0 +1,3 @@
+{{ config(tags=['month']) }}
+
+{{ early_warnings('month') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ early_warnings('week') }}
