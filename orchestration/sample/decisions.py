@@ -192,6 +192,12 @@ _ASKS = (
         ("agreed: in the spring", "agreed: after the stock take", "refused"),
     ),
 )
+_RENEWALS = (
+    "Renewals of the next two months have a date that is agreed with the shift leads.",
+    "The certificates that ran out were of people on leave; they renew when they are back.",
+    "Examination places are no longer short: the second examiner has started.",
+)
+"""The head of learning on certificates, the newest comment first."""
 _COMMITMENTS = (
     "Open every Monday meeting with what somebody learned",
     "Take part in one learning huddle on each shift",
@@ -624,7 +630,7 @@ def comments_of(organisation: Organisation) -> list[Comment]:
                 "certification_rate",
                 month,
                 LEARNING_HEAD,
-                "Renewals of the next two months have a date that is agreed with the shift leads.",
+                _RENEWALS[(parameters.calendar[-1].start.month - month.start.month) % 12],
             )
         )
     return found

@@ -24,14 +24,7 @@ import pyarrow.parquet as pq
 from orchestration.sample import content
 from orchestration.sample.activity import VERB, ActivityStream, LearningMarks
 from orchestration.sample.leadership import METRICS
-from orchestration.sample.learning import (
-    COURSE,
-    END_OF_DAY,
-    day_of,
-    published_day,
-    retired_day,
-    review_due,
-)
+from orchestration.sample.learning import COURSE, END_OF_DAY, day_of
 from orchestration.sample.organisation import (
     DAY_SECONDS,
     NEVER,
@@ -42,6 +35,15 @@ from orchestration.sample.organisation import (
     Table,
     to_date,
     to_day,
+)
+from orchestration.sample.snapshots import (
+    courses_at,
+    decisions_at,
+    enrolment_id,
+    enrolments_at,
+    initiatives_at,
+    org_units_at,
+    people_at,
 )
 
 NONE_MARK = "-"
@@ -54,7 +56,6 @@ UNKNOWN_PERSON, NEGATIVE_DURATION, DUPLICATE_KEY, FUTURE_EVENT, OVER_A_DAY = (
     "event_in_future",
     "longer_than_a_day",
 )
-_ANNOUNCED_DAYS = 10
 _RESENT = 25
 _LATE_SHARE = 0.03
 _ROWS_A_FAULT = 100
@@ -99,7 +100,7 @@ class FeedWriter:
         for position, day in enumerate(self._snapshots):
             on = to_date(day)
             self._write_people(day, on)
-            self._write_org_units(day, on)
+            self._write_org_units(on)
             self._write_courses(day, on)
             self._write_enrolments(enrolments, day, on)
             self._write_initiatives(day, on)
@@ -143,98 +144,66 @@ class FeedWriter:
     # -- snapshots ---------------------------------------------------------------------------
 
     def _write_people(self, day: int, on: date) -> None:
-        people = self._organisation.people
-        state = self._organisation.state_at(day)
-        rows = np.flatnonzero(people["hired"] <= day + _ANNOUNCED_DAYS)
-        ids = np.append(people["person_id"], NONE_MARK)
-        known_left = np.where(people["left"] <= day + 30, people["left"], NEVER)
-        on_leave = people["leave_from"] <= day + 14
-        ends = on_leave & (people["leave_planned"] | (people["leave_to"] <= day))
-        units = np.array([unit.code for unit in self._organisation.units])
-        employment = np.where(people["contractor"], "contractor", "employee")
-        levels, sites = np.array(content.LEVELS), np.array(content.SITES)
+        people = people_at(self._organisation, day)
+        manager = people["manager_id"]
         self._write_csv(
             f"people_{on}.csv",
             {
-                "EmployeeNumber": people["person_id"][rows],
-                "FullName": people["name"][rows],
-                "Email": people["email"][rows],
-                "ManagerNumber": ids[state.manager[rows]],
-                "UnitCode": units[state.unit[rows]],
-                "JobTitle": np.array(content.ROLES)[state.role[rows]],
-                "LeaderLevel": levels[state.level[rows]],
-                "Contract": employment[rows],
-                "Site": sites[people["site"][rows]],
-                "HireDate": _british(people["hired"][rows]),
-                "InRoleSince": _british(state.role_started[rows]),
-                "LeavingDate": _british(known_left[rows]),
-                "LeaveStart": _british(np.where(on_leave, people["leave_from"], NEVER)[rows]),
-                "LeaveEnd": _british(np.where(ends, people["leave_to"], NEVER)[rows]),
+                "EmployeeNumber": people["person_id"],
+                "FullName": people["full_name"],
+                "Email": people["email"],
+                "ManagerNumber": np.where(manager == "", NONE_MARK, manager),
+                "UnitCode": people["org_unit_id"],
+                "JobTitle": people["job_role"],
+                "LeaderLevel": people["leader_level"],
+                "Contract": people["employment_type"],
+                "Site": people["location"],
+                "HireDate": _british(people["hired_on"]),
+                "InRoleSince": _british(people["role_started_on"]),
+                "LeavingDate": _british(people["left_on"]),
+                "LeaveStart": _british(people["leave_from"]),
+                "LeaveEnd": _british(people["leave_to"]),
             },
         )
 
-    def _write_org_units(self, day: int, on: date) -> None:
-        units, people = self._organisation.units, self._organisation.people
-        state = self._organisation.state_at(day)
-        head = {
-            int(unit): int(person)
-            for person, unit in reversed(
-                [
-                    (p, state.unit[p])
-                    for p in np.flatnonzero(
-                        (state.level == 1) & self._organisation.employed_on(day)
-                    ).tolist()
-                ]
-            )
-        }
-        sponsors = [u.sponsor if u.sponsor != UNSET else head.get(n) for n, u in enumerate(units)]
+    def _write_org_units(self, on: date) -> None:
+        units = _columns(org_units_at(self._organisation))
         self._write_csv(
             f"org_units_{on}.csv",
             {
-                "UnitCode": [unit.code for unit in units],
-                "UnitName": [unit.name for unit in units],
-                "ParentUnit": [units[u.parent].code if u.parent >= 0 else None for u in units],
-                "SponsorNumber": [
-                    None if sponsor is None else str(people["person_id"][sponsor])
-                    for sponsor in sponsors
-                ],
+                "UnitCode": units["org_unit_id"],
+                "UnitName": units["name"],
+                "ParentUnit": units["parent_org_unit_id"],
+                "SponsorNumber": units["sponsor_person_id"],
             },
         )
 
     def _write_courses(self, day: int, on: date) -> None:
         """Two files: the catalogue, and who owns and approved each course."""
-        organisation = self._organisation
-        rows = []
-        owners = []
-        number = organisation.people["person_id"]
-        for position, course in enumerate(content.COURSES):
-            published = published_day(organisation, course.code)
-            if published > day:
-                continue
-            retired = retired_day(organisation, course.code)
-            rows.append(
-                {
-                    "CourseCode": course.code,
-                    "CourseTitle": course.title,
-                    "Category": course.category,
-                    "Competency": course.competency,
-                    "Flagship": "Y" if course.flagship else "N",
-                    "Mandatory": "Y" if course.mandatory else "N",
-                    "Published": to_date(published).isoformat(),
-                    "ReviewDue": to_date(review_due(organisation, course.code, day)).isoformat(),
-                    "Retired": to_date(retired).isoformat() if retired <= day + 60 else None,
-                    "DurationHours": f"{course.minutes / 60:.2f}",
-                }
-            )
-            owners.append(
-                {
-                    "CourseCode": course.code,
-                    "Owner": str(number[9 + position % 4]),
-                    "ApprovedBy": str(number[6 if course.mandatory else 7]),
-                }
-            )
-        self._write_csv(f"course_catalogue_{on}.csv", _columns(rows))
-        self._write_csv(f"course_owners_{on}.csv", _columns(owners))
+        courses = _columns(courses_at(self._organisation, day))
+        self._write_csv(
+            f"course_catalogue_{on}.csv",
+            {
+                "CourseCode": courses["course_id"],
+                "CourseTitle": courses["title"],
+                "Category": courses["category"],
+                "Competency": courses["competency_id"],
+                "Flagship": ["Y" if yes else "N" for yes in courses["is_flagship"]],
+                "Mandatory": ["Y" if yes else "N" for yes in courses["is_mandatory"]],
+                "Published": _iso(np.array(courses["published_on"])),
+                "ReviewDue": _iso(np.array(courses["review_due_on"])),
+                "Retired": _iso(np.array(courses["retired_on"])),
+                "DurationHours": [f"{m / 60:.2f}" for m in courses["duration_minutes"]],
+            },
+        )
+        self._write_csv(
+            f"course_owners_{on}.csv",
+            {
+                "CourseCode": courses["course_id"],
+                "Owner": courses["owner_person_id"],
+                "ApprovedBy": courses["approved_by_person_id"],
+            },
+        )
 
     def _enrolment_columns(self) -> dict[str, Any]:
         """What does not change from snapshot to snapshot, formatted once."""
@@ -248,7 +217,7 @@ class FeedWriter:
 
         never = np.zeros(count, dtype=bool)
         return {
-            "EnrolmentNo": np.array([f"N{k:07d}" for k in range(1, count + 1)]),
+            "EnrolmentNo": np.array([enrolment_id(row) for row in range(count)]),
             "EmployeeNumber": self._organisation.people["person_id"][table["person"]],
             "CourseCode": codes[table["course"]],
             "Enrolled": local(table["enrolled"], never),
@@ -261,18 +230,11 @@ class FeedWriter:
         }
 
     def _write_enrolments(self, columns: dict[str, Any], day: int, on: date) -> None:
-        table = self._organisation.enrolments
-        rows = np.flatnonzero(day_of(table["enrolled"]) <= day)
-        tail = day * DAY_SECONDS + DAY_SECONDS
-        started = (table["started"][rows] >= 0) & (table["started"][rows] < tail)
-        completed = (table["completed"][rows] >= 0) & (table["completed"][rows] < tail)
-        cancelled = (table["cancelled_on"][rows] <= day) & ~completed
-        status = np.select(
-            [completed, cancelled, started], ["completed", "cancelled", "in_progress"], "enrolled"
-        )
+        table, known = self._organisation.enrolments, enrolments_at(self._organisation, day)
+        rows, started, completed = known["row"], known["started"], known["completed"]
         take = pa.array(rows)
         due = pc.if_else(
-            pa.array(table["extended_on"][rows] <= day),
+            pa.array(known["extended"]),
             columns["ExtendedDue"].take(take),
             columns["Due"].take(take),
         )
@@ -289,7 +251,7 @@ class FeedWriter:
             "Due": due,
             "Started": shown("Started", started),
             "Completed": shown("Completed", completed),
-            "Status": status,
+            "Status": known["status"],
             "Score": pa.array(table["score"][rows], mask=~completed | (table["score"][rows] < 0)),
         }
         stray = pa.table({key: _arrow(column) for key, column in written.items()})
@@ -304,66 +266,51 @@ class FeedWriter:
         record.bad = {UNKNOWN_PERSON: 1} if record.rows else {}
 
     def _write_initiatives(self, day: int, on: date) -> None:
-        rows = [
+        rows = initiatives_at(self._organisation, day)
+        if not rows:
+            return
+        initiatives = _columns(rows)
+        self._write_csv(
+            f"initiatives_{on}.csv",
             {
-                "InitiativeNo": row["initiative_id"],
-                "Kind": row["kind"],
-                "Title": row["title"],
-                "UnitCode": row["org_unit_id"],
-                "Starts": to_date(row["starts_on"]).isoformat(),
-                "Ends": to_date(row["ends_on"]).isoformat(),
-                "Cost": f"{row['cost']:.2f}",
-            }
-            for row in self._organisation.initiatives
-            if row["starts_on"] <= day + 60
-        ]
-        if rows:
-            self._write_csv(f"initiatives_{on}.csv", _columns(rows))
+                "InitiativeNo": initiatives["initiative_id"],
+                "Kind": initiatives["kind"],
+                "Title": initiatives["title"],
+                "UnitCode": initiatives["org_unit_id"],
+                "Starts": _iso(np.array(initiatives["starts_on"])),
+                "Ends": _iso(np.array(initiatives["ends_on"])),
+                "Cost": [f"{cost:.2f}" for cost in initiatives["cost"]],
+            },
+        )
 
     def _write_decision_log(self, day: int, on: date) -> None:
-        """The log as the programme office keeps it: nothing that lies ahead is in it."""
-        number = self._organisation.people["person_id"]
-        units = [unit.code for unit in self._organisation.units]
-
-        def person(who: int) -> str | None:
-            return None if who == UNSET else str(number[who])
-
-        def passed(when: int) -> int:
-            return when if when <= day else NEVER
-
-        entries = [entry for entry in self._organisation.log if entry.asked_on <= day]
-        if not entries:
+        """The log as the programme office keeps it."""
+        rows = decisions_at(self._organisation, day)
+        if not rows:
             return
-        told = [passed(min(entry.decided_on, entry.closed_on)) < NEVER for entry in entries]
-        decided = np.array([passed(entry.decided_on) for entry in entries])
+        log = _columns(rows)
         self._write_csv(
             f"decision_log_{on}.csv",
             {
-                "EntryNo": [entry.entry_id for entry in entries],
-                "Type": [entry.kind for entry in entries],
-                "Subject": [entry.title for entry in entries],
-                "Right": [entry.right or None for entry in entries],
-                "UnitCode": [None if e.unit == UNSET else units[e.unit] for e in entries],
-                "OwnerNumber": [person(entry.owner) for entry in entries],
-                "OwnerRole": [entry.owner_role for entry in entries],
-                "ProposedBy": [person(entry.proposed_by) for entry in entries],
-                "AskedOn": _british(np.array([entry.asked_on for entry in entries])),
-                "AskedIn": [entry.asked_in or None for entry in entries],
-                "DueOn": _british(np.array([entry.due_on(day) for entry in entries])),
-                "Amount": [entry.amount for entry in entries],
-                "DecidedOn": _british(decided),
-                "DecidedBy": [
-                    person(entry.decided_by) if when < NEVER else None
-                    for entry, when in zip(entries, decided.tolist(), strict=True)
-                ],
-                "Outcome": [
-                    (entry.outcome or None) if known else None
-                    for entry, known in zip(entries, told, strict=True)
-                ],
-                "ClosedOn": _british(np.array([passed(entry.closed_on) for entry in entries])),
-                "Origin": [entry.source for entry in entries],
-                "Warning": [None for _ in entries],
-                "IfNotTaken": [entry.if_not_taken or None for entry in entries],
+                "EntryNo": log["entry_id"],
+                "Type": log["kind"],
+                "Subject": log["title"],
+                "Right": log["right_id"],
+                "UnitCode": log["org_unit_id"],
+                "OwnerNumber": log["owner_person_id"],
+                "OwnerRole": log["owner_role"],
+                "ProposedBy": log["proposed_by_person_id"],
+                "AskedOn": _british(np.array(log["asked_on"])),
+                "AskedIn": log["asked_in"],
+                "DueOn": _british(np.array(log["due_on"])),
+                "Amount": log["amount"],
+                "DecidedOn": _british(np.array(log["decided_on"])),
+                "DecidedBy": log["decided_by_person_id"],
+                "Outcome": log["outcome"],
+                "ClosedOn": _british(np.array(log["closed_on"])),
+                "Origin": log["source"],
+                "Warning": log["warning_id"],
+                "IfNotTaken": log["if_not_taken"],
             },
         )
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from orchestration.periods import Grain, Period, periods_between
 from orchestration.sample import content
+from orchestration.sample.accountability import accountability
 from orchestration.sample.activity import LearningMarks
 from orchestration.sample.charter import seats
 from orchestration.sample.files import FileRecord
@@ -93,6 +94,7 @@ def truth_of(
         },
         "outcomes": _outcomes(organisation),
         "sponsor_actions": _sponsor_actions(organisation),
+        "leaders": accountability(organisation),
         "bad_rows": {feed: reasons for feed, reasons in bad.items() if reasons},
         "files": {name: asdict(record) for name, record in sorted(files.items())},
     }
