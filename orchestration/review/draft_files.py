@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 EMAIL = "email.json"
 CALENDAR = "invitation.ics"
+LETTERS = "letters.json"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One personal letter: to whom by person id, in which role, and its files by name."""
+
+    folder: str
+    to: tuple[str, ...]
+    role: str
+    files: Mapping[str, bytes | str]
 
 
 def write_files(folder: Path, files: Mapping[str, bytes | str]) -> list[Path]:
@@ -41,3 +55,46 @@ def save(file: Path, content: bytes | str) -> None:
         handle.write(content.encode() if isinstance(content, str) else content)
         handle.flush()
         os.fsync(handle.fileno())
+
+
+def letter_folder(mailing: str, period_id: str, *about: str) -> str:
+    """The folder's name of one letter: a hash, so that no listing tells whom it is about.
+
+    Args:
+        about: what makes the letter the only one of its mailing and period, such as a person id.
+    """
+    text = "\n".join((mailing, period_id, *about))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def write_letters(draft: Path, letters: Sequence[Letter]) -> list[Path]:
+    """Write the letters of one period, a folder each, and ``letters.json``, the list of them.
+
+    Built aside. The list is removed first and comes last: a draft that has one is whole. Folders
+    of letters that are no longer written are removed.
+
+    Returns:
+        The files written.
+    """
+    draft.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{draft.name}.", dir=draft.parent))
+    try:
+        for letter in letters:
+            (aside / letter.folder).mkdir()
+            for name, content in letter.files.items():
+                save(aside / letter.folder / name, content)
+        listed = [
+            {"folder": each.folder, "to": list(each.to), "role": each.role} for each in letters
+        ]
+        save(aside / LETTERS, json.dumps(listed, indent=1, ensure_ascii=False) + "\n")
+        (draft / LETTERS).unlink(missing_ok=True)
+        for old in draft.iterdir():
+            if old.is_dir():
+                shutil.rmtree(old)
+        for letter in letters:
+            os.replace(aside / letter.folder, draft / letter.folder)
+        os.replace(aside / LETTERS, draft / LETTERS)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    files = [draft / each.folder / name for each in letters for name in each.files]
+    return [*files, draft / LETTERS]

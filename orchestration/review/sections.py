@@ -99,9 +99,14 @@ def next_sitting(sitting: Sitting | None) -> dict[str, Any] | None:
         "when": unbroken(f"{sitting.starts_at:%A} {sitting.starts_at.day} {sitting.starts_at:%B}")
         + unbroken(f" {sitting.starts_at:%Y}, {sitting.starts_at:%H:%M}"),
         "minutes": unbroken(f"{sitting.minutes} minutes"),
-        "place": clean(sitting.place, 80) if sitting.place else None,
+        "place": _place(sitting.place) if sitting.place else None,
         "agenda": [_agenda_item(item) for item in sitting.agenda[:8]],
     }
+
+
+def _place(place: str) -> str:
+    text = clean(place, 80)
+    return unbroken(text) if len(text) <= 24 else text
 
 
 def _agenda_item(item: str) -> str:

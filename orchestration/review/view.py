@@ -62,6 +62,7 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
     quiet = [k for k in every if not has_signal(k)]
     organisation = cut(scorecard.organisation, 80)
     units = listed_units(scorecard.units, most_units)
+    decisions = [e for e in scorecard.log if e.kind == "decision"]
     return {
         "kind": "Learning adoption review",
         "words": _words(scorecard),
@@ -107,7 +108,8 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
         "done": _done(scorecard),
         "forecasts": any(k.forecast is not None for k in scorecard.kpis),
         "quiet_forecasts": any(k.forecast is not None for k in quiet),
-        "decided": [log_entry(e) for e in scorecard.log if e.kind == "decision"],
+        "decided": [log_entry(e) for e in decisions if e.asked_on >= scorecard.period_start],
+        "older": [log_entry(e) for e in decisions if e.asked_on < scorecard.period_start],
         "commitments": [log_entry(e) for e in scorecard.log if e.kind != "decision"],
         "decommission": [candidate(c) for c in scorecard.candidates if c.kind == "decommission"],
         "campaigns": [candidate(c) for c in scorecard.candidates if c.kind == "campaign"],

@@ -61,8 +61,8 @@ def render_week(scorecard: Scorecard, folder: Path, calendar: bytes | None = Non
 def week_view(scorecard: Scorecard) -> dict[str, Any]:
     """The digest as texts: overdue first, then blockers, wins and warnings."""
     stand_up = _stand_up(scorecard)
-    overdue = sorted(stand_up.overdue, key=lambda e: (-e.waiting_days, e.title, e.entry_id))
-    lines = [_overdue(entry) for entry in overdue]
+    lines = [_overdue(entry) for entry in stand_up.overdue]
+    carried = [_carried_line(e) for e in scorecard.log if e.asked_on < scorecard.period_start]
     hidden = len(lines) - MOST_OVERDUE
     blockers = stand_up.blockers[:MOST_BLOCKERS]
     more_blockers = stand_up.more_blockers + len(stand_up.blockers) - len(blockers)
@@ -80,6 +80,9 @@ def week_view(scorecard: Scorecard) -> dict[str, Any]:
         "all_overdue": lines,
         "more_overdue": f"and {hidden} more, in the text of this mail" if hidden > 0 else None,
         "carried_over": _carried(stand_up.carried_over),
+        "carried_title": "Carried over, not yet due",
+        "carried": carried[: max(1, MOST_OVERDUE - len(lines))],
+        "all_carried": carried,
         "blockers_title": sentence_case(counted(len(blockers) + more_blockers, "blocker")),
         "blockers": [_blocker(blocker) for blocker in blockers],
         "more_blockers": _first_of(len(blockers), more_blockers),
@@ -163,6 +166,13 @@ def _first_of(shown: int, more: int) -> str | None:
 
 def _overdue(entry: LogEntry) -> dict[str, str]:
     return {"title": clean(entry.title, 110), "beneath": log_line(entry)}
+
+
+def _carried_line(entry: LogEntry) -> str:
+    return (
+        f"{clean(entry.title, 90)}: {clean(entry.owner, 60)}, "
+        f"asked {counted(entry.waiting_days, 'day')} ago"
+    )
 
 
 def _blocker(blocker: Blocker) -> dict[str, str]:

@@ -83,6 +83,14 @@ LOG = (
     ),
     entry("Give back 120 idle seats", unit=None, owner="Hannah Osei", waiting_days=22),
     entry(
+        "Make food safety mandatory for agency staff",
+        asked_on=date(2026, 8, 10),
+        due_on=date(2026, 8, 24),
+        status="overdue",
+        status_text="overdue by 68 days",
+        waiting_days=82,
+    ),
+    entry(
         "Name a deputy for every site manager",
         kind="commitment",
         asked_on=date(2026, 9, 12),
@@ -372,6 +380,7 @@ def week(base: Scorecard, stand_up: StandUp | None = STAND_UP, **more: Any) -> S
             "stand_up": stand_up,
             "sitting": WEEK_SITTING,
             "decisions": (),
+            "log": (LOG[5], entry("Give back 120 idle seats", asked_on=date(2026, 10, 28))),
             **more,
         }
     )
@@ -490,7 +499,7 @@ STRATEGY = Strategy(
         "the others 58 % (descriptive, 4 and 3 units).",
         "People certified within 90 days had opened their first course in the first week.",
     ),
-    commitments=LOG[4:],
+    commitments=LOG[5:],
     proposed=(
         ProposedTarget(
             kpi_id="active_learner_rate",
@@ -607,7 +616,7 @@ def leader_page(**more: Any) -> LeaderPage:
                 ),
             ),
             "plan": plan(),
-            "log": (LOG[4], LOG[2]),
+            "log": (LOG[5], LOG[2]),
             "comments_asked": ("Mandatory learning on time",),
             "reply_by": date(2026, 11, 5),
             **more,

@@ -20,16 +20,17 @@ BASE = scorecards.typical()
 MANY = rituals.STAND_UP.model_copy(
     update={
         "overdue": tuple(
-            rituals.action(f"Overdue action number {n}", "Ingrid Solberg", 15 + n) for n in range(7)
+            rituals.action(f"Overdue action number {n}", "Ingrid Solberg", 15 + n)
+            for n in range(6, -1, -1)
         )
     }
 )
 WEEKS: dict[str, Scorecard] = {
     "rich": rituals.week(BASE),
     "many": rituals.week(BASE, MANY),
-    "still": rituals.week(BASE, rituals.STILL),
-    "bare": rituals.week(BASE, None, sitting=None),
-    "stale": rituals.week(scorecards.stale(), rituals.STILL),
+    "still": rituals.week(BASE, rituals.STILL, log=()),
+    "bare": rituals.week(BASE, None, sitting=None, log=()),
+    "stale": rituals.week(scorecards.stale(), rituals.STILL, log=()),
     "hostile": rituals.week(
         BASE,
         rituals.STAND_UP.model_copy(
@@ -111,7 +112,17 @@ def test_overdue_first_then_blockers_wins_and_warnings(
     assert "coresentenceis52daysold" not in body, "at most two warnings"
 
 
-def test_the_longest_waiting_come_first_and_the_rest_is_counted(rendered: dict[str, Path]) -> None:
+def test_what_is_carried_over_keeps_owner_and_age(rendered: dict[str, Path]) -> None:
+    for text in (
+        visible(rendered["rich"] / "email.html"),
+        squeezed((rendered["rich"] / "email.txt").read_text("utf-8")),
+    ):
+        carried = "Name a deputy for every site manager: Marcus Lindqvist, asked 49 days ago"
+        assert squeezed(carried) in text
+        assert "idleseats" not in text, "asked for this week, so not carried"
+
+
+def test_the_given_order_stays_and_the_rest_is_counted(rendered: dict[str, Path]) -> None:
     html = visible(rendered["many"] / "email.html")
     for number in (6, 5, 4):
         assert f"Overdueactionnumber{number}" in html
@@ -137,7 +148,7 @@ def test_nothing_to_say_says_so_and_proposes_to_skip(rendered: dict[str, Path]) 
 
 def test_one_section_alone_leaves_no_trace_of_the_others(tmp_path: Path) -> None:
     wins = rituals.STILL.model_copy(update={"wins": rituals.STAND_UP.wins[:1]})
-    card = rituals.week(BASE, wins, sitting=None)
+    card = rituals.week(BASE, wins, sitting=None, log=())
     render_week(card, tmp_path / "w")
     text = visible(tmp_path / "w" / "email.html")
     assert "Onequickwin" in text
