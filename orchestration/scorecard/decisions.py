@@ -136,9 +136,14 @@ def ask(evidence: Evidence) -> tuple[Decision, ...]:
 
 
 def published_on(period: Period, settings: Settings) -> date:
-    """The day on which the review of the period is published: for a week the set weekday."""
+    """The day on which the review of the period is published.
+
+    For a week the set weekday after it, or the next working day; for a month or a quarter the
+    n-th working day after its end.
+    """
     if period.grain is Grain.WEEK:
-        return period.shift(1).start + timedelta(days=settings.review.weekly_weekday)
+        day = period.shift(1).start + timedelta(days=settings.review.weekly_weekday)
+        return nth_working_day(day - timedelta(days=1), 1, settings.organisation)
     count = (
         settings.review.monthly_working_day
         if period.grain is Grain.MONTH
@@ -239,7 +244,7 @@ def _escalated(evidence: Evidence) -> list[Decision]:
     late = [
         row
         for row in evidence.log
-        if row["kind"] == "decision" and row["status"] == "overdue" and row["first_due_on"]
+        if row["kind"] in ("decision", None) and row["status"] == "overdue" and row["first_due_on"]
     ]
     found = []
     for row in sorted(late, key=lambda r: (r["first_due_on"], str(r["entry_id"]))):

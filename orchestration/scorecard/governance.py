@@ -114,7 +114,10 @@ class Governance:
             if here:
                 return here
             at = self._tree.get(at)
-        return [row for row in rows if row["org_unit_id"] in (None, "", "*")]
+        everywhere = [row for row in rows if row["org_unit_id"] in (None, "", "*")]
+        if role == "sponsor" and not everywhere:
+            return self._nearest("executive_sponsor", unit)  # who sponsors the whole
+        return everywhere
 
 
 def _parts(role: str) -> list[str]:

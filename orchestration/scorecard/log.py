@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal, cast
 
 from orchestration.periods import Period
 from orchestration.scorecard import wording
@@ -19,7 +20,8 @@ _FAULTS = {
     "unknown_owner": "its owner is not known",
     "decision_for_unknown_entry": "decided, but never asked for",
 }
-_KINDS = ("decision", "commitment", "action")
+Kind = Literal["decision", "action", "commitment"]
+_KINDS: tuple[Kind, ...] = ("decision", "commitment", "action")
 
 
 def entry(row: Row, figures: Figures) -> LogEntry:
@@ -28,7 +30,7 @@ def entry(row: Row, figures: Figures) -> LogEntry:
     fault = row["fault"]
     return LogEntry(
         entry_id=str(row["entry_id"]),
-        kind=row["kind"],
+        kind=kind_of(row),
         title=str(row["title"] or row["entry_id"]),
         unit=None if unit in (None, figures.root) else figures.names.get(str(unit), str(unit)),
         owner=figures.governance.person(row["owner_person_id"], row["owner_role"]),
@@ -42,6 +44,11 @@ def entry(row: Row, figures: Figures) -> LogEntry:
     )
 
 
+def kind_of(row: Row) -> Kind:
+    """What an entry is; one that was decided and never asked for is a decision."""
+    return cast(Kind, row["kind"] or "decision")
+
+
 def _status(row: Row, period: Period) -> str:
     status = str(row["status"])
     if status == "overdue":
@@ -50,8 +57,11 @@ def _status(row: Row, period: Period) -> str:
     if status == "open":
         due = row["first_due_on"]
         return f"open, due on {wording.day(due)}" if due else "open, no due date"
-    settled_on = row["decided_on"] if status == "decided" else row["closed_on"]
-    settled_on = settled_on or row["decided_on"] or row["closed_on"]
+    settled_on = row["decided_on"] or row["closed_on"]
+    if status == "withdrawn":
+        settled_on = row.get("withdrawn_on")
+    elif status == "done":
+        settled_on = row["closed_on"]
     return f"{status} on {wording.day(settled_on)}" if settled_on else status
 
 
@@ -95,7 +105,7 @@ def done_of_asked(figures: Figures) -> tuple[int, int] | None:
 
 def was_asked(row: Row, period: Period) -> bool:
     """Whether a row is a decision asked for by the review before, or within the period."""
-    if row["kind"] != "decision":
+    if kind_of(row) != "decision":
         return False
     asked_on = row["asked_on"]
     within = asked_on is not None and period.start <= asked_on <= period.end
@@ -114,7 +124,7 @@ def commitments(figures: Figures) -> tuple[LogEntry, ...]:
 
 
 def _of(rows: Iterable[Row], kind: str) -> list[Row]:
-    return [row for row in rows if row["kind"] == kind]
+    return [row for row in rows if kind_of(row) == kind]
 
 
 def _oldest_first(rows: Iterable[Row]) -> list[Row]:

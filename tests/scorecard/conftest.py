@@ -16,8 +16,11 @@ from orchestration.periods import Grain, Period
 from orchestration.scorecard.basis import PeriodBasis
 from orchestration.scorecard.build import build_scorecard
 from orchestration.scorecard.charter import Charter, load_charter
+from orchestration.scorecard.consistency import inconsistencies
+from orchestration.scorecard.figures import Figures
+from orchestration.scorecard.leaders import pages as leader_pages
 from orchestration.scorecard.marts import Marts, Row
-from orchestration.scorecard.model import FeedStatus, Kpi, Scorecard
+from orchestration.scorecard.model import FeedStatus, Kpi, LeaderPage, Scorecard
 from orchestration.settings import OrganisationSettings, PathSettings, Settings
 
 SEEDS = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds"
@@ -49,6 +52,96 @@ def seed(name: str) -> list[Row]:
                     row[column] = text
             rows.append(row)
     return rows
+
+
+COLUMNS: dict[str, dict[str, Any]] = {
+    "decision_log": {
+        "entry_id": None, "kind": "decision", "title": None, "right_id": None, "org_unit_id": None,
+        "source": "review", "warning_id": None, "asked_on": None, "asked_in": None,
+        "proposed_by_person_id": None, "owner_person_id": None, "owner_name": None,
+        "owner_role": None, "amount": None, "first_due_on": None, "due_on": None,
+        "decided_on": None, "decided_by_person_id": None, "outcome": None, "closed_on": None,
+        "withdrawn_on": None, "status": "open", "waiting_days": 0, "closed_on_time": None,
+        "fault": None, "if_not_taken": None,
+    },
+    "named_leaders": {
+        "person_id": None, "full_name": None, "role": "sponsor", "org_unit_id": None,
+        "manager_id": None, "deputy_person_id": None, "in_role_from": date(2025, 1, 1),
+        "is_active": True, "on_leave_days": 0,
+    },
+    "leader_indices": {
+        "subject": "unit", "person_id": None, "org_unit_id": "whole", "index_id": None,
+        "numerator": None, "denominator": None, "value": None, "people": None,
+        "no_data_reason": None,
+    },
+    "leader_plan": {
+        "org_unit_id": "whole", "launch_on": None, "day_now": None, "plan_day": 0,
+        "phase": "visible_start", "action": None, "owner_role": None, "owner_person_id": None,
+        "owner_name": None, "evidence_kind": "leader_action", "evidence": None, "target": None,
+        "reached": None, "due_on": None, "status": "not_yet", "evidence_id": None,
+        "evidence_on": None,
+    },
+    "leader_actions": {
+        "action_id": None, "person_id": None, "org_unit_id": None, "kind": "email",
+        "visibility": "own_voice", "audience_org_unit_id": None, "message_id": None,
+        "happened_on": None, "reaches_unit": 1,
+    },
+    "message_cascade": {
+        "message_id": None, "audience_org_unit_id": None, "org_unit_id": None, "issued_on": None,
+        "expires_on": None, "age_days": None, "is_live": 1, "managers": None, "confirmed": None,
+        "confirmed_in_window": None,
+    },
+    "governance_faults": {
+        "org_unit_id": None, "role": None, "fault": None, "person_id": None, "detail": None,
+    },
+    "early_warnings": {
+        "warning_id": None, "pain_point": None, "org_unit_id": None, "person_id": None,
+        "message_id": None, "measured": None, "comparison": "at_least", "threshold": None,
+        "since_on": None, "countermeasure": None, "owner_role": None, "due_on": None,
+        "entry_id": None,
+    },
+    "early_warning_evidence": {
+        "warning_id": None, "org_unit_id": None, "evidence_kind": None, "evidence_id": None,
+        "evidence_on": None, "note": None,
+    },
+    "stalled_enrolments": {
+        "org_unit_id": None, "course_id": None, "title": None, "is_mandatory": False,
+        "people": None,
+    },
+    "course_rises": {
+        "course_id": None, "title": None, "completions": None, "mean": None, "upper": None,
+        "is_rise": 0, "first_ever": 0,
+    },
+    "leader_completions": {
+        "person_id": None, "org_unit_id": None, "course_id": None, "title": None,
+        "is_flagship": 0, "completed_on": None,
+    },
+    "decommission_candidates": {
+        "course_id": None, "title": None, "is_mandatory": False, "owner_person_id": None,
+        "review_due_on": None, "active_people": 0, "ended_12m": 0, "completed_12m": 0,
+        "reasons": None, "right_id": None,
+    },
+    "kpi_comments": {
+        "kpi_id": None, "org_unit_id": None, "person_id": None, "full_name": None, "text": None,
+        "recorded_on": None,
+    },
+    "change_split": {
+        "kpi_id": None, "org_unit_id": "", "before": None, "now": None, "mix": None, "rate": None,
+    },
+    "outcomes": {
+        "org_unit_id": None, "reporting_unit_id": None, "outcome_metric": "productivity_index",
+        "direction": "up", "launch_quarter": None, "lag_quarters": 1, "quarter_start": None,
+        "numerator": None, "denominator": None, "in_numerator": 1, "in_denominator": 0,
+        "is_complete": 1,
+    },
+    "month_signals": {
+        "kpi_id": None, "org_unit_id": None, "employment_line": "employee", "basis": "level",
+        "variation": None,
+    },
+}  # fmt: skip
+"""The columns of each published model (PLAN's contract between SQL and Python), with defaults."""
+DECIMALS = {"measured", "threshold", "before", "now", "mix", "rate", "amount", "mean", "upper",
+            "numerator", "denominator", "value", "target", "reached"}  # fmt: skip
 
 
 def shipped_charter() -> Charter:
@@ -230,6 +323,27 @@ class Case:
             }
         )
 
+    def row(self, model: str, **given: Any) -> Row:
+        """Add a row to a published model; what is not given has the model's default."""
+        unknown = given.keys() - COLUMNS[model].keys() - {"period_start"}
+        assert not unknown, f"{model} has no {unknown}"
+        row = {"period_start": self.period.start, **COLUMNS[model], **given}
+        for name in DECIMALS & row.keys():
+            row[name] = decimal(row[name])
+        self.models.setdefault(model, []).append(row)
+        return row
+
+    def log(self, entry_id: str, **given: Any) -> Row:
+        """Add an entry of the decision log."""
+        given.setdefault("title", f"Title of {entry_id}")
+        return self.row("decision_log", entry_id=entry_id, **given)
+
+    def index(self, index_id: str, part: Any, total: Any, **given: Any) -> Row:
+        """Add a leadership index with its numerator and denominator."""
+        return self.row(
+            "leader_indices", index_id=index_id, numerator=part, denominator=total, **given
+        )
+
     def feed(self, name: str, verdict: str, data_as_of: date | None = None) -> None:
         self.feeds.append(
             FeedStatus.model_validate(
@@ -286,6 +400,13 @@ class Case:
 
     def build(self) -> Scorecard:
         return build_scorecard(self.marts, self.period, self.basis, self.settings, self.charter)
+
+    def pages(self) -> dict[str, LeaderPage]:
+        """The leaders' own pages by person, checked as the asset checks them."""
+        card, figures = self.build(), Figures(self.marts, self.period, self.basis, self.settings)
+        pages = leader_pages(figures, self.charter, card)
+        assert inconsistencies(card, self.marts, pages) == []
+        return {page.person_id: page for page in pages}
 
     def kpi(self, kpi_id: str) -> Kpi:
         card = self.build()
