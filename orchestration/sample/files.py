@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -81,8 +82,7 @@ class FeedWriter:
         self._parameters = organisation.parameters
         self._landing = landing
         self._snapshots = [to_day(day) for day in self._parameters.snapshot_dates]
-        start = min(self._snapshots[0] - 12_000, 0)
-        self._clock = Clock(self._parameters.time_zone, start, self._snapshots[-1] + 800)
+        self._clock = clock_of(organisation)
         self.marks = LearningMarks(organisation.size, self._parameters)
         self.files: dict[str, FileRecord] = {}
         self._codes = pa.array([course.code for course in content.COURSES])
@@ -508,6 +508,18 @@ class FeedWriter:
         for reason in planted:
             record.bad[reason] = record.bad.get(reason, 0) + 1
         return pa.Table.from_pylist(rows, schema=table.schema)
+
+
+def clock_of(organisation: Organisation) -> Clock:
+    """A clock for every moment of an organisation, from long before its first month."""
+    parameters = organisation.parameters
+    first = min(to_day(parameters.snapshot_dates[0]) - 12_000, 0)
+    return _clock(parameters.time_zone, first, to_day(parameters.snapshot_dates[-1]) + 800)
+
+
+@lru_cache(maxsize=4)
+def _clock(time_zone: str, first: int, last: int) -> Clock:
+    return Clock(time_zone, first, last)
 
 
 def record_rows(organisation: Organisation, clock: Clock) -> list[tuple[int, dict[str, str]]]:
