@@ -1,21 +1,29 @@
-"""Jobs and schedules: daily ingest, and the close and publication of each ritual.
+"""Jobs and schedules: daily ingest, and the close, preview and publication of each ritual.
 
 A tick asks "which closed periods are due and not yet settled?", never "is today the day?": Dagster
 replays at most the last missed tick, and a review must not be lost to a weekend of downtime.
+
+What is recorded between close and publication counts: where data moved since the close, the period
+is closed once more on the day of publication, and the review goes out at a later tick of that day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from dagster import (
+    AssetKey,
     AssetsDefinition,
     AssetSelection,
+    DagsterInstance,
+    DagsterRunStatus,
     DefaultScheduleStatus,
     DefaultSensorStatus,
     RunRequest,
+    RunsFilter,
     ScheduleDefinition,
     ScheduleEvaluationContext,
     SensorDefinition,
@@ -25,18 +33,21 @@ from dagster import (
 )
 
 from orchestration.delivery.editions import open_intent
+from orchestration.delivery.mailings import MAILINGS, Mailing, pack
 from orchestration.feeds.awaiting import awaiting_dates
 from orchestration.lake import Lake
 from orchestration.periods import (
     Grain,
     Period,
     day_partitions,
+    is_working_day,
     latest_closed,
     nth_working_day,
     partition_key,
     period_partitions,
 )
-from orchestration.quality.close import read_close
+from orchestration.quality.close import read_close, stands_on_now
+from orchestration.scorecard.decisions import published_on
 from orchestration.settings import Settings
 from orchestration.state import State
 from orchestration.warehouse.build import foundation_fingerprint
@@ -47,6 +58,16 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 FOUNDATION_JOB = "foundation"
 INGEST_JOB = "ingest"
 LOOK_BACK = {Grain.WEEK: 4, Grain.MONTH: 3, Grain.QUARTER: 2}
+_CLOSE_MINUTE, _PREVIEW_MINUTE, _PUBLISH_MINUTE = 0, 15, 30
+_HOURS_A_DAY = 12
+_UNDER_WAY = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+]
+_RUN_KEY = "dagster/run_key"
+_AFTER_SEALING = ("delivery", "archive")
 
 
 def close_job_name(grain: Grain) -> str:
@@ -59,6 +80,16 @@ def publish_job_name(grain: Grain) -> str:
     return f"{grain.ritual}_publish"
 
 
+def delivered_mailings(assets: Sequence[AssetsDefinition]) -> list[Mailing]:
+    """The mailings that have delivery assets, packs first."""
+    keys = {key for definition in assets for key in definition.keys}
+    return [
+        mailing
+        for mailing in MAILINGS.values()
+        if AssetKey(["delivery", f"{mailing.asset}_delivery"]) in keys
+    ]
+
+
 def range_tags(first: str, last: str) -> dict[str, str]:
     """Tags that make one run cover the partitions ``first`` to ``last``."""
     return {RANGE_START_TAG: first, RANGE_END_TAG: last}
@@ -66,7 +97,8 @@ def range_tags(first: str, last: str) -> dict[str, str]:
 
 def build_jobs(settings: Settings, assets: Sequence[AssetsDefinition]) -> list[Any]:
     """The foundation (charter and staging, unpartitioned); ingest over day partitions; for each
-    ritual a close, and where it has pages, a publish job.
+    ritual a close, and where it has pages, a publish job for the pack and the letters that go out
+    with it; a job for letters that go out before.
 
     The foundation has a job of its own: in a run over a range of dates Dagster would note each of
     its models once for every date. The other jobs bring it up to date where it is not.
@@ -87,8 +119,7 @@ def build_jobs(settings: Settings, assets: Sequence[AssetsDefinition]) -> list[A
         ),
     ]
     for grain in Grain:
-        drafted = [d for d in by_grain[grain.value] if _stage_of(d) != "delivery"]
-        delivered = [d for d in by_grain[grain.value] if _stage_of(d) == "delivery"]
+        drafted = [d for d in by_grain[grain.value] if _stage_of(d) not in _AFTER_SEALING]
         jobs.append(
             define_asset_job(
                 close_job_name(grain),
@@ -96,18 +127,44 @@ def build_jobs(settings: Settings, assets: Sequence[AssetsDefinition]) -> list[A
                 description=f"Close a {grain}: verdict, figures, draft pages. Sends nothing.",
             )
         )
-        if delivered:
+    mailings = delivered_mailings(assets)
+    for grain in Grain:
+        published = [each for each in mailings if each.grain is grain and each.sent == "with"]
+        if published:
+            archives = [d for d in by_grain[grain.value] if _stage_of(d) == "archive"]
             jobs.append(
                 define_asset_job(
                     publish_job_name(grain),
-                    selection=AssetSelection.assets(*delivered),
+                    selection=_delivery_of(*published) | AssetSelection.assets(*archives),
                     description=(
-                        f"Seal the {grain.ritual} review and deliver it, where an intent is "
-                        "open; archive it otherwise."
+                        f"Seal the {' and the '.join(each.words for each in published)} and "
+                        "deliver them, where an intent is open; archive otherwise."
                     ),
                 )
             )
+    jobs += [
+        define_asset_job(
+            mailing.name,
+            selection=_delivery_of(mailing),
+            description=(
+                f"Seal the letters of the {mailing.words} and deliver them, where an intent is "
+                "open; archive otherwise."
+            ),
+        )
+        for mailing in mailings
+        if mailing.sent == "before"
+    ]
     return jobs
+
+
+def _delivery_of(*mailings: Mailing) -> AssetSelection:
+    return AssetSelection.assets(
+        *(
+            AssetKey(["delivery", f"{mailing.asset}_{what}"])
+            for mailing in mailings
+            for what in ("edition", "delivery")
+        )
+    )
 
 
 def _grain_of(settings: Settings, definition: AssetsDefinition) -> str | None:
@@ -127,18 +184,16 @@ def _stage_of(definition: AssetsDefinition) -> str:
 def due_on(settings: Settings, period: Period, *, publish: bool) -> date:
     """The day on which a period's close or publication falls due.
 
-    Weekly: the set weekday after the week's end. Monthly and quarterly: the n-th working day after
-    the period's end; the close some working days before.
+    A week is closed on the day it is published; a month or a quarter some working days before, but
+    not before the first working day after it.
     """
-    review, organisation = settings.review, settings.organisation
-    if period.grain is Grain.WEEK:
-        return period.shift(1).start + timedelta(days=review.weekly_weekday)
-    count = (
-        review.monthly_working_day if period.grain is Grain.MONTH else review.quarterly_working_day
-    )
-    if not publish:
-        count = max(1, count - review.close_working_days_before)
-    return nth_working_day(period.end, count, organisation)
+    published = published_on(period, settings)
+    if publish or period.grain is Grain.WEEK:
+        return published
+    organisation = settings.organisation
+    before = settings.review.close_working_days_before
+    close = nth_working_day(published, -before, organisation) if before else published
+    return max(close, nth_working_day(period.end, 1, organisation))
 
 
 def due_periods(settings: Settings, grain: Grain, today: date, *, publish: bool) -> list[Period]:
@@ -153,91 +208,291 @@ def due_periods(settings: Settings, grain: Grain, today: date, *, publish: bool)
     ]
 
 
-def build_schedules(settings: Settings) -> list[ScheduleDefinition]:
-    """Working-day hourly ticks, in the organisation's time zone, from the review hour on."""
-    hours = f"{settings.review.hour}-{min(settings.review.hour + 11, 23)}"
-    schedules = []
-    for grain in Grain:
-        schedules.append(_close_schedule(settings, grain, f"0 {hours} * * 1-5"))
-    schedules.append(_publish_schedule(settings, Grain.MONTH, f"30 {hours} * * 1-5"))
+def build_schedules(
+    settings: Settings, assets: Sequence[AssetsDefinition]
+) -> list[ScheduleDefinition]:
+    """Hourly ticks of working hours, Monday to Friday, in the organisation's time zone."""
+    schedules = [_close_schedule(settings, grain) for grain in Grain]
+    mailings = delivered_mailings(assets)
+    for mailing in mailings:
+        if mailing.sent == "before":
+            schedules.append(_preview_schedule(settings, mailing))
+        elif not mailing.personal:
+            riding = [m for m in mailings if m.grain is mailing.grain and m.sent == "with"]
+            schedules.append(_publish_schedule(settings, mailing, riding))
     return schedules
+
+
+def _cron(settings: Settings, minute: int) -> str:
+    first = settings.review.hour
+    return f"{minute} {first}-{_last_hour(settings)} * * 1-5"
+
+
+def _last_hour(settings: Settings) -> int:
+    return min(settings.review.hour + _HOURS_A_DAY - 1, 23)
 
 
 def _local_day(settings: Settings, moment: datetime) -> date:
     return moment.astimezone(settings.organisation.zone).date()
 
 
-def _close_schedule(settings: Settings, grain: Grain, cron: str) -> ScheduleDefinition:
+def _is_last_tick(settings: Settings, moment: datetime) -> bool:
+    return moment.astimezone(settings.organisation.zone).hour >= _last_hour(settings)
+
+
+def _reclose_key(period: Period, today: date) -> str:
+    """One for a period and day: however often data move, a period closes again once a day."""
+    return f"reclose-{period.id}-{today}"
+
+
+def _close_schedule(settings: Settings, grain: Grain) -> ScheduleDefinition:
     def tick(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
         today = _local_day(settings, context.scheduled_execution_time)
         lake = Lake(settings.lake_url, settings.duckdb)
         built = published_builds(lake, grain)
-        waiting = []
+        keys: dict[Period, str] = {}
         for period in due_periods(settings, grain, today, publish=False):
             close = read_close(lake, period)
             if period.id not in built or close is None or not close.allowed:
-                waiting.append(period)
-        if not waiting:
+                keys[period] = f"close-{period.id}-{today}"
+        with State.open(settings) as state:
+            for publication in publications(settings, state, lake, grain, today):
+                period = publication.period
+                if period not in keys and not publication.sealed and moved_feeds(lake, period):
+                    keys[period] = _reclose_key(period, today)
+        if not keys:
             yield SkipReason(f"every due {grain} is closed")
-        for period in waiting:
-            yield RunRequest(
-                run_key=f"close-{period.id}-{today}", partition_key=partition_key(period)
-            )
+        for period, key in keys.items():
+            yield RunRequest(run_key=key, partition_key=partition_key(period))
 
     return ScheduleDefinition(
         name=f"{grain.ritual}_close_schedule",
         job_name=close_job_name(grain),
-        cron_schedule=cron,
+        cron_schedule=_cron(settings, _CLOSE_MINUTE),
         execution_timezone=settings.organisation.time_zone,
         execution_fn=tick,
         default_status=DefaultScheduleStatus.RUNNING,
-        description=f"Closes each {grain} that is due and not yet closed.",
+        description=(
+            f"Closes each {grain} that is due and not yet closed, and once more, on the day of "
+            "publication, where data moved since."
+        ),
     )
 
 
-def _publish_schedule(settings: Settings, grain: Grain, cron: str) -> ScheduleDefinition:
+def _publish_schedule(
+    settings: Settings, mailing: Mailing, together: Sequence[Mailing]
+) -> ScheduleDefinition:
+    grain = mailing.grain
+
     def tick(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
-        today = _local_day(settings, context.scheduled_execution_time)
-        state = State.open(settings)
-        waiting = unsettled_periods(settings, state, grain, today)
-        if not waiting:
-            yield SkipReason(f"every due {grain.ritual} review is settled")
-        for period in waiting:
-            open_intent(state, grain.ritual, period.id, opened_by="schedule")
+        moment = context.scheduled_execution_time
+        today = _local_day(settings, moment)
+        if not is_working_day(today, settings.organisation):
+            yield SkipReason("no review goes out on a public holiday")
+            return
+        lake = Lake(settings.lake_url, settings.duckdb)
+        asked, waits = [], []
+        with State.open(settings) as state:
+            for publication in publications(settings, state, lake, grain, today):
+                period = publication.period
+                why = _not_yet(settings, context.instance, lake, mailing, publication, moment)
+                if why:
+                    waits.append(f"{period.id} {why}")
+                    continue
+                for each in together if publication.opens else ():
+                    open_intent(state, each.name, period.id, opened_by="schedule")
+                asked.append(period)
+        if not asked:
+            yield SkipReason("; ".join(waits) or f"every due {mailing.words} is settled")
+        for period in asked:
             yield RunRequest(
                 run_key=f"publish-{period.id}-{today}", partition_key=partition_key(period)
             )
 
     return ScheduleDefinition(
-        name=f"{grain.ritual}_publish_schedule",
+        name=f"{mailing.name}_publish_schedule",
         job_name=publish_job_name(grain),
-        cron_schedule=cron,
+        cron_schedule=_cron(settings, _PUBLISH_MINUTE),
         execution_timezone=settings.organisation.time_zone,
         execution_fn=tick,
         default_status=DefaultScheduleStatus.RUNNING,
         description=(
-            f"Opens the intent to send each {grain.ritual} review that is due and not settled, "
-            "and publishes it once its draft stands."
+            f"Opens the intent to send each {mailing.words} that is due and not settled, with the "
+            "letters that go with it, and publishes it once its draft stands."
         ),
     )
 
 
-def unsettled_periods(settings: Settings, state: State, grain: Grain, today: date) -> list[Period]:
-    """Due periods whose review is drafted and was not sent.
+def _not_yet(
+    settings: Settings,
+    instance: DagsterInstance,
+    lake: Lake,
+    mailing: Mailing,
+    publication: Publication,
+    moment: datetime,
+) -> str:
+    """Why a due review is not published at this tick; empty when it is.
+
+    What is sealed waits for nothing any more. A close under way, and data that moved since the
+    close, are waited for until it was closed again, at most until the day's last tick: a dead run
+    and a feed that never rests hold nothing up.
+    """
+    period = publication.period
+    if publication.sealed or not publication.opens:
+        return ""
+    if not mailing.is_drafted(settings, period):
+        return "is not drafted yet"
+    if _is_last_tick(settings, moment):
+        return ""
+    if closing(instance, period.grain):
+        return "is being closed"
+    moved = moved_feeds(lake, period)
+    if not moved or closing(
+        instance, period.grain, _reclose_key(period, _local_day(settings, moment))
+    ):
+        return ""
+    return f"is to be closed again: {', '.join(moved)} changed since"
+
+
+def closing(instance: DagsterInstance, grain: Grain, run_key: str | None = None) -> bool:
+    """Whether a close of this grain is under way; or, with a run key, was asked for at all."""
+    wanted = RunsFilter(
+        job_name=close_job_name(grain),
+        tags={_RUN_KEY: run_key} if run_key else None,
+        statuses=None if run_key else _UNDER_WAY,
+    )
+    return bool(instance.get_run_records(wanted, limit=1))
+
+
+def _preview_schedule(settings: Settings, mailing: Mailing) -> ScheduleDefinition:
+    grain = mailing.grain
+
+    def tick(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
+        moment = context.scheduled_execution_time
+        today = _local_day(settings, moment)
+        if not is_working_day(today, settings.organisation):
+            yield SkipReason("no letter goes out on a public holiday")
+            return
+        lake = Lake(settings.lake_url, settings.duckdb)
+        period = latest_closed(grain, today)
+        with State.open(settings) as state:
+            drop_late_previews(settings, state, mailing, today)
+            why = _no_preview(settings, context.instance, state, lake, mailing, period, moment)
+            if not why:
+                open_intent(state, mailing.name, period.id, opened_by="schedule")
+        if why:
+            yield SkipReason(f"{period.id} {why}")
+        else:
+            yield RunRequest(
+                run_key=f"{mailing.name}-{period.id}-{today}", partition_key=partition_key(period)
+            )
+
+    return ScheduleDefinition(
+        name=f"{mailing.name}_schedule",
+        job_name=mailing.name,
+        cron_schedule=_cron(settings, _PREVIEW_MINUTE),
+        execution_timezone=settings.organisation.time_zone,
+        execution_fn=tick,
+        default_status=DefaultScheduleStatus.RUNNING,
+        description=(
+            f"Sends the {mailing.words} once its draft stands, before the review is published. "
+            "What could no longer be answered is not sent."
+        ),
+    )
+
+
+def _no_preview(
+    settings: Settings,
+    instance: DagsterInstance,
+    state: State,
+    lake: Lake,
+    mailing: Mailing,
+    period: Period,
+    moment: datetime,
+) -> str:
+    """Why no preview of a period goes out now; empty when it does."""
+    today = _local_day(settings, moment)
+    if period.start < settings.organisation.history_from:
+        return "is before the history begins"
+    if today < due_on(settings, period, publish=False):
+        return "is not closed yet"
+    if today >= due_on(settings, period, publish=True):
+        return "is published today or was before: a preview could not be answered"
+    if period.id in state.settled_periods(mailing.name):
+        return "is settled"
+    if state.latest_edition(pack(mailing.grain).name, period.id) is not None:
+        return "is published already"
+    if closing(instance, mailing.grain) and not _is_last_tick(settings, moment):
+        return "is being closed"
+    if period.id not in published_builds(lake, mailing.grain):
+        return "has no figures yet"
+    return "" if mailing.is_drafted(settings, period) else "is not drafted yet"
+
+
+def drop_late_previews(settings: Settings, state: State, mailing: Mailing, today: date) -> None:
+    """Cancel what the schedule opened, was not sent, and could not be answered any more."""
+    for intent in state.pending_intents(mailing.name):
+        due = due_on(settings, Period.parse(intent.period_id), publish=True)
+        if intent.opened_by == "schedule" and due <= today:
+            state.cancel_intent(intent.intent_id, "the review it was to precede is due")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A period whose publication is not over.
+
+    Args:
+        opens: whether its intents are to be open; else something is left of one that was.
+        sealed: whether its pack was frozen.
+    """
+
+    period: Period
+    opens: bool
+    sealed: bool
+
+
+def publications(
+    settings: Settings, state: State, lake: Lake, grain: Grain, today: date
+) -> list[Publication]:
+    """Due periods with figures whose review was not sent, or not all of it, or not recorded.
 
     Only the latest closed period starts a programme's mail: older ones count once a review has
     been sent before them (so that a first start does not send the whole history).
     """
-    lake = Lake(settings.lake_url, settings.duckdb)
+    name = pack(grain).name
+    due = due_periods(settings, grain, today, publish=True)
+    if not due:
+        return []
     built = published_builds(lake, grain)
-    sent = state.settled_periods(grain.ritual)
+    sent = state.settled_periods(name)
     newest = latest_closed(grain, today)
-    waiting = []
-    for period in due_periods(settings, grain, today, publish=True):
-        catches_up = any(earlier < period.id for earlier in sent)
-        if period.id in built and period.id not in sent and (period == newest or catches_up):
-            waiting.append(period)
-    return waiting
+    left = {
+        intent.period_id
+        for intent in state.pending_intents()
+        if (mailing := MAILINGS.get(intent.ritual))
+        and mailing.grain is grain
+        and mailing.sent == "with"
+        and mailing.personal
+    }
+    left |= {edition.period_id for edition in state.unrecorded_editions(name)}
+    found = []
+    for period in due:
+        starts = period == newest or any(earlier < period.id for earlier in sent)
+        opens = period.id not in sent and starts
+        if period.id in built and (opens or period.id in left):
+            sealed = state.latest_edition(name, period.id) is not None
+            found.append(Publication(period, opens, sealed))
+    return found
+
+
+def moved_feeds(lake: Lake, period: Period) -> list[str]:
+    """The feeds whose deliveries in force are others than the period was closed on."""
+    close = read_close(lake, period)
+    if close is None:
+        return []
+    now = stands_on_now(lake)
+    judged = {feed: verdict.stands_on for feed, verdict in close.feeds.items()}
+    return sorted(feed for feed, stands_on in now.items() if judged.get(feed) != stands_on)
 
 
 def build_sensors(settings: Settings) -> list[SensorDefinition]:

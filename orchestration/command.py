@@ -126,6 +126,7 @@ class Review:
     def run(self) -> None:
         """Ingest, close, publish; then print the figures and where the files lie."""
         from orchestration.delivery.editions import open_intent
+        from orchestration.delivery.mailings import published_together
         from orchestration.state import State
 
         self._foundation()
@@ -140,7 +141,9 @@ class Review:
             self._figures(Grain.QUARTER)
             self._figures(Grain.MONTH)
             self._draft()
-            open_intent(state, ritual, self.period.id, opened_by="person")
+            for mailing in published_together(Grain.MONTH):
+                if mailing.is_drafted(self.settings, self.period):
+                    open_intent(state, mailing.name, self.period.id, opened_by="person")
             self._publish()
         self._report()
 

@@ -40,7 +40,7 @@ def build_definitions(settings: Settings) -> Definitions:
     return Definitions(
         assets=[*assets, *warehouse.source_specs()],
         jobs=cadences.build_jobs(settings, assets),
-        schedules=cadences.build_schedules(settings),
+        schedules=cadences.build_schedules(settings, assets),
         sensors=cadences.build_sensors(settings),
         executor=in_process_executor,
     )

@@ -167,6 +167,10 @@ def _delivery_asset(settings: Settings, mailing: Mailing) -> AssetsDefinition:
                     refused[period.id] = problem
                     continue
                 metadata = _delivery_metadata(report)
+                try:
+                    metadata |= record_period(state, settings, mailing, period)
+                except Problem as problem:  # what was sent is told all the same
+                    refused[period.id] = problem
                 context.log.info(f"{period.id}: {metadata}")
                 context.add_asset_metadata(metadata, partition_key=partition_key(period))
                 sent += report.sent
@@ -308,6 +312,26 @@ def deliver_period(
             remedy=f"materialize delivery/{mailing.asset}_edition of the period first.",
         )
     return deliver(state, settings, edition, open_channel(settings), run_id)
+
+
+def record_period(
+    state: State, settings: Settings, mailing: Mailing, period: Period
+) -> dict[str, int]:
+    """Enter what the period's published pack asks for into the decision log, once.
+
+    Nothing enters of a review that was archived. What a run that died left out, this run enters.
+
+    Returns:
+        Metadata: the number of rows added; empty for letters, which ask for nothing of the log.
+
+    Raises:
+        Problem: the recording is refused.
+    """
+    if mailing.personal:
+        return {}
+    from orchestration.delivery.asked import record_asked
+
+    return {"entered_in_log": record_asked(state, settings, mailing.name, period.id)}
 
 
 def _without_edition(

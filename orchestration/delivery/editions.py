@@ -30,7 +30,7 @@ from orchestration.delivery.channels.interface import (
     Outcome,
     Retry,
 )
-from orchestration.delivery.mailings import LETTERS, Letter, read_letters
+from orchestration.delivery.mailings import EMAIL, LETTERS, Letter, read_letters
 from orchestration.delivery.message import (
     Mailbox,
     OutgoingMessage,
@@ -202,7 +202,7 @@ def open_intent(
 
 
 def _read_bundle(folder: Path) -> _Bundle:
-    description = folder / "email.json"
+    description = folder / EMAIL
     try:
         email: Any = json.loads(description.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -254,7 +254,7 @@ def _text(folder: Path, name: Any) -> str:
 
 def _part(folder: Path, described: Any, inline: bool) -> Part:
     if not isinstance(described, Mapping):
-        raise Problem("a file of the email is not described.", file=str(folder / "email.json"))
+        raise Problem("a file of the email is not described.", file=str(folder / EMAIL))
     name = described.get("file")
     file = _inside(folder, name)
     return Part(
@@ -284,7 +284,7 @@ def _calendar(folder: Path, name: Any) -> Part | None:
 def _inside(folder: Path, name: Any) -> Path:
     """A plain file directly in the folder; nothing that leads out of it."""
     if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name:
-        raise Problem("a file of the email is not a plain name.", file=str(folder / "email.json"))
+        raise Problem("a file of the email is not a plain name.", file=str(folder / EMAIL))
     file = folder / name
     if file.is_symlink() or not file.is_file():
         raise Problem("a file that the email names is missing.", file=str(file))

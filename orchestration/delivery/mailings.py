@@ -18,7 +18,7 @@ from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
 from orchestration.settings import Settings
 
-LETTERS = "letters.json"
+LETTERS, EMAIL = "letters.json", "email.json"
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # as many letters as the ledger keeps
 
 
@@ -57,6 +57,10 @@ class Mailing:
     def draft(self, settings: Settings, period: Period) -> Path:
         """Where it is drafted until it is sealed."""
         return settings.home / "drafts" / self.name / period.id
+
+    def is_drafted(self, settings: Settings, period: Period) -> bool:
+        """Whether a whole draft lies there: what names the other files is written last."""
+        return (self.draft(settings, period) / (LETTERS if self.personal else EMAIL)).is_file()
 
 
 PREVIEW = Mailing("monthly_preview", Grain.MONTH, sent="before", personal=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -26,10 +25,12 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key
 from orchestration.problems import Problem
 from orchestration.quality import close as close_module
+from orchestration.scorecard.draft import to_json
 from orchestration.settings import Settings
 from orchestration.state import State
 from orchestration.warehouse import published
 from tests.delivery.conftest import PERIOD, make_draft, make_settings
+from tests.review.scorecards import typical
 
 JULY = Period.containing(Grain.MONTH, date(2026, 7, 1))
 ROLES = [
@@ -76,17 +77,8 @@ class World:
     def draft(self, period: Period, words: str = "78 %", of: Period | None = None) -> None:
         folder = self.settings.home / "drafts" / "monthly" / period.id
         make_draft(folder, words)
-        (folder / "scorecard.json").write_text(
-            json.dumps(
-                {
-                    "ritual": "monthly",
-                    "period_id": (of or period).id,
-                    "data_as_of": "2026-10-31",
-                    "charter_hash": "c" * 64,
-                    "code_version": "v1",
-                    "words": words,
-                }
-            )
+        (folder / "scorecard.json").write_bytes(
+            to_json(typical(period_id=(of or period).id, sentence=words, decisions=()))
         )
 
     def run(

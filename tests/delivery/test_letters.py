@@ -31,11 +31,13 @@ from orchestration.delivery.recipients import Audience, Recipient
 from orchestration.periods import Grain, Period, partition_key
 from orchestration.problems import Problem
 from orchestration.quality import close as close_module
+from orchestration.scorecard.draft import to_json
 from orchestration.settings import Secrets, Settings
 from orchestration.state import SendStatus, State
 from orchestration.warehouse import published
 from tests.delivery.conftest import PERIOD, PROVENANCE, make_draft, make_settings
 from tests.delivery.servers import SendGridServer, SmtpServer, in_turn
+from tests.review.scorecards import typical
 
 QUARTER = Period.containing(Grain.QUARTER, date(2026, 7, 1))
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -338,9 +340,8 @@ class World:
         self.holders = [("executive_sponsor", ADA), ("ld_head", BOB), ("elt_member", ADA)]
         for period in (PERIOD, QUARTER):
             draft = make_draft(pack(period.grain).draft(self.settings, period))
-            (draft / "scorecard.json").write_text(
-                json.dumps({"ritual": period.grain.ritual, "period_id": period.id})
-            )
+            card = typical(ritual=period.grain.ritual, period_id=period.id, decisions=())
+            (draft / "scorecard.json").write_bytes(to_json(card))
 
     def require_allowed(self, lake: Any, period: Period) -> Any:
         return SimpleNamespace(feeds={})
