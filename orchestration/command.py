@@ -1,4 +1,4 @@
-"""The command line: ``python -m orchestration run | ui | dry-run | ...``."""
+"""The command line: ``python -m orchestration run | ui | dry-run | record | start``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import click
 
 from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
 from orchestration.problems import Problem
+from orchestration.recording.commands import record, start
 from orchestration.settings import PROJECT_ROOT, SAMPLE_SETTINGS, Settings, load_settings
 from orchestration.settings import settings_file as settings_in_force
 
@@ -44,6 +45,10 @@ def main() -> None:
 @click.group()
 def cli() -> None:
     """LMS adoption review: from raw LMS and HR files to the executive review."""
+
+
+cli.add_command(record)
+cli.add_command(start)
 
 
 _STARTED = time.monotonic()

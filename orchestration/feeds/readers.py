@@ -459,7 +459,7 @@ def _xlsx(
 ) -> Source:
     import pyarrow as pa
 
-    rows = _xlsx_rows(source)
+    rows = sheet_rows(source)
     header = next(rows, (0, []))[1]
     while header and header[-1] is None:
         header.pop()
@@ -519,8 +519,12 @@ def _batch(rows: list[list[Any]], schema: Any) -> Any:
     return pa.record_batch(arrays, schema=schema)
 
 
-def _xlsx_rows(source: Source) -> Iterator[tuple[int, list[str | None]]]:
-    """Rows of the sheet as text, the header first as row 0; a row's number counts from below it."""
+def sheet_rows(source: Source) -> Iterator[tuple[int, list[str | None]]]:
+    """Rows of the sheet as text, the header first as row 0; a row's number counts from below it.
+
+    Raises:
+        ContractProblem: the workbook or the sheet cannot be read, or a cell holds an error.
+    """
     import openpyxl
 
     try:

@@ -76,6 +76,8 @@ BLOCKERS = (
 MOST_SIGNAL_RULES = 8
 """How many run rules the signals' SQL names at one point."""
 
+_MOST_SHOWN = 40
+
 Row = Mapping[str, str]
 Rows = list[tuple[int, dict[str, str]]]
 
@@ -376,11 +378,7 @@ def assemble_charter(settings: Settings) -> Path:
     Raises:
         Problem: a file or cell is not valid; names file, column, row and remedy.
     """
-    files = {name: SHIPPED_CHARTER / f"{name}.csv" for name in SEEDS}
-    if settings.charter_overlay is not None:
-        files.update(_overlay_files(settings.charter_overlay))
-    charter = {name: read_seed(name, file) for name, file in files.items()}
-    _check_across(charter, files)
+    charter = read_charter(settings)
     folder = settings.home / "charter"
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in charter.items():
@@ -389,6 +387,20 @@ def assemble_charter(settings: Settings) -> Path:
         if file.stem not in SEEDS:  # of an older version of this project
             file.unlink(missing_ok=True)
     return folder
+
+
+def read_charter(settings: Settings) -> dict[str, Rows]:
+    """Every file of the charter in force, read and checked; nothing is written.
+
+    Raises:
+        Problem: a file or cell is not valid; names file, column, row and remedy.
+    """
+    files = {name: SHIPPED_CHARTER / f"{name}.csv" for name in SEEDS}
+    if settings.charter_overlay is not None:
+        files.update(_overlay_files(settings.charter_overlay))
+    charter = {name: read_seed(name, file) for name, file in files.items()}
+    _check_across(charter, files)
+    return charter
 
 
 def charter_hash(folder: Path) -> str:
@@ -460,7 +472,7 @@ def _overlay_files(folder: Path) -> dict[str, Path]:
             raise Problem(
                 "is not a file of the charter.",
                 file=str(file),
-                remedy=_did_you_mean(f"{file.stem}.csv", [f"{name}.csv" for name in SEEDS]),
+                remedy=did_you_mean(f"{file.stem}.csv", [f"{name}.csv" for name in SEEDS]),
             )
         if file.suffix != ".csv":
             raise Problem(
@@ -507,7 +519,7 @@ def _check_header(seed: Seed, header: list[str], file: Path) -> None:
                 "is not a column of this file.",
                 file=str(file),
                 column=name,
-                remedy=f"{_did_you_mean(name, seed.header)} In full, {expected}",
+                remedy=f"{did_you_mean(name, seed.header)} In full, {expected}",
             )
     missing = next(name for name in seed.header if name in needed and name not in header)
     raise Problem("the column is missing.", file=str(file), column=missing, remedy=expected)
@@ -526,7 +538,7 @@ def _check_cell(column: Column, cell: str, file: Path, row: int) -> None:
             if word.strip() not in column.words:
                 raise refuse(
                     f"{word.strip()!r} is not known here.",
-                    _did_you_mean(word.strip(), column.words),
+                    did_you_mean(word.strip(), column.words),
                 )
         if column.many and any(word != word.strip() for word in cell.split("|")):
             raise refuse(f"{cell!r} has blanks around '|'.", "write the words without blanks.")
@@ -627,7 +639,7 @@ def _check_across(charter: Mapping[str, Rows], files: Mapping[str, Path]) -> Non
     def known(kpi_id: str, among: Iterable[str]) -> tuple[str, str] | None:
         if kpi_id in among:
             return None
-        return f"no KPI is called {kpi_id!r}.", _did_you_mean(kpi_id, among)
+        return f"no KPI is called {kpi_id!r}.", did_you_mean(kpi_id, among)
 
     each("kpi_catalogue", "kpi_id", lambda row: known(row["kpi_id"], shipped))
     each(
@@ -656,7 +668,7 @@ def _check_across(charter: Mapping[str, Rows], files: Mapping[str, Path]) -> Non
             if row["decision_id"] in rights
             else (
                 f"no decision right is called {row['decision_id']!r}.",
-                _did_you_mean(row["decision_id"], rights),
+                did_you_mean(row["decision_id"], rights),
             )
         ),
     )
@@ -764,10 +776,14 @@ def _amount_fault(row: Row) -> tuple[str, str] | None:
     return None
 
 
-def _did_you_mean(word: str, among: Iterable[str]) -> str:
-    known = list(among)
+def did_you_mean(word: str, among: Iterable[str]) -> str:
+    """The remedy for a word that is not known: the nearest known one, or all of them if few."""
+    known = sorted(set(among))
     close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(sorted(known))}."
+    if close:
+        return f"did you mean {close[0]!r}?"
+    shown = ", ".join(known[:_MOST_SHOWN]) + (", ..." if len(known) > _MOST_SHOWN else "")
+    return f"use one of {shown}." if known else "none is known yet."
 
 
 def _as_csv(name: str, rows: Rows) -> bytes:
