@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from orchestration.scorecard import wording
@@ -14,6 +13,8 @@ MOST_EVIDENCE = 5
 """Evidence rows that a warning lists; the others are counted."""
 NO_SPONSOR = "no_visible_sponsor"
 
+HOURS = "mandatory_hours_due_per_head_in_30_days"
+CASCADE = "cascade_percent_in_10_days"
 _COMPARED = {"at_least": "at least", "over": "over", "under": "under"}
 
 
@@ -52,44 +53,41 @@ def warning(row: Row, figures: Figures) -> EarlyWarning:
 
 
 def _finding(row: Row, figures: Figures) -> str:
+    """What was measured, by the parameter of the charter's rule."""
     measured = Decimal(str(row["measured"] if row["measured"] is not None else 0))
     count = wording.plain_number(measured)
-    known = str(row["warning_id"])
-    one = measured == 1
-    if known.startswith("sponsor_silent"):
-        weeks = f"{count} week{'' if one else 's'}"
-        return f"No record of a visible sponsor action for {weeks}"
-    sentences: Mapping[str, str] = {
-        "mandatory_launches": f"{count} mandatory launches within 30 days",
-        "mandatory_hours": f"{count} hours of mandatory learning due per head within 30 days",
-        "competing_initiative": (
+    weeks = f"{count} week{'' if measured == 1 else 's'}"
+    sentences = {
+        "mandatory_launches_in_30_days": f"{count} mandatory launches within 30 days",
+        HOURS: f"{count} hours of mandatory learning due per head within 30 days",
+        "competing_initiatives_in_30_days": (
             "One competing initiative runs at the same time"
-            if one
+            if measured == 1
             else f"{count} competing initiatives run at the same time"
         ),
-        "two_messages": f"{count} messages for one audience are live at once",
-        "old_message": f"The core sentence is {wording.days(int(measured))} old",
-        "weak_cascade": f"{count} % of managers confirmed the message within 10 days",
-        "one_function": f"All leader actions of {count} weeks came from one function",
+        "weeks_without_sponsor_action": f"No record of a visible sponsor action for {weeks}",
+        "live_messages_for_one_audience": f"{count} messages for one audience are live at once",
+        "core_sentence_age_in_days": f"The core sentence is {wording.days(int(measured))} old",
+        CASCADE: f"{count} % of managers confirmed the message within 10 days",
+        "weeks_with_one_function_only": f"All leader actions of {weeks} came from one function",
     }
     if _too_few(row, figures):
-        return {
-            "mandatory_hours": "Much mandatory learning is due within 30 days",
-            "weak_cascade": "Too few managers confirmed the message within 10 days",
-        }[known]
-    if known in sentences:
-        return sentences[known]
+        sentences[HOURS] = "Much mandatory learning is due within 30 days"
+        sentences[CASCADE] = "Too few managers confirmed the message within 10 days"
+    parameter = str(row["parameter"])
+    if parameter in sentences:
+        return sentences[parameter]
     threshold = wording.plain_number(Decimal(str(row["threshold"])))
     compared = _COMPARED.get(str(row["comparison"]), str(row["comparison"]))
-    return f"{wording.sentence(known)}: {count} (the limit: {compared} {threshold})"
+    return f"{wording.sentence(parameter)}: {count} (the limit: {compared} {threshold})"
 
 
 def _too_few(row: Row, figures: Figures) -> bool:
     """Whether the measure is a share of a group below the privacy threshold."""
     unit = figures.unit_of_row(row)
-    if row["warning_id"] == "mandatory_hours":
+    if row["parameter"] == HOURS:
         return int(figures.units.get(unit, {}).get("headcount") or 0) < figures.threshold
-    if row["warning_id"] == "weak_cascade":
+    if row["parameter"] == CASCADE:
         managers = [
             int(r["managers"] or 0)
             for r in figures.marts.message_cascade
@@ -100,6 +98,8 @@ def _too_few(row: Row, figures: Figures) -> bool:
 
 
 def _evidence(row: Row, figures: Figures) -> tuple[str, ...]:
+    if _too_few(row, figures):
+        return ()  # its notes would say what the finding withholds
     unit = figures.unit_of_row(row)
     rows = sorted(
         (
@@ -110,12 +110,17 @@ def _evidence(row: Row, figures: Figures) -> tuple[str, ...]:
         key=lambda r: (str(r["evidence_on"] or ""), str(r["evidence_id"])),
         reverse=True,
     )
-    texts = list(dict.fromkeys(_note(r) for r in rows))
+    texts = list(dict.fromkeys(_note(r, figures) for r in rows))
     shown, more = texts[:MOST_EVIDENCE], len(texts) - MOST_EVIDENCE
     return (*shown, *((f"and {more} more",) if more > 0 else ()))
 
 
-def _note(row: Row) -> str:
-    what = str(row["note"] or str(row["evidence_kind"] or "").replace("_", " "))
+def _note(row: Row, figures: Figures) -> str:
+    kind, known = str(row["evidence_kind"] or ""), str(row["evidence_id"] or "")
+    what = str(row["note"] or kind.replace("_", " "))
+    if kind == "leader_action" and row["note"]:
+        what = wording.action_title(str(row["note"]))
+    elif kind == "org_unit":
+        what = f"{figures.names.get(known, known)}: {what}"
     on = row["evidence_on"]
     return f"{what}, {wording.day(on)}" if on else what

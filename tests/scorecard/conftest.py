@@ -95,10 +95,10 @@ COLUMNS: dict[str, dict[str, Any]] = {
         "org_unit_id": None, "role": None, "fault": None, "person_id": None, "detail": None,
     },
     "early_warnings": {
-        "warning_id": None, "pain_point": None, "org_unit_id": None, "person_id": None,
-        "message_id": None, "measured": None, "comparison": "at_least", "threshold": None,
-        "since_on": None, "countermeasure": None, "owner_role": None, "due_on": None,
-        "entry_id": None,
+        "warning_id": None, "pain_point": None, "parameter": None, "org_unit_id": None,
+        "person_id": None, "message_id": None, "measured": None, "comparison": "at_least",
+        "threshold": None, "since_on": None, "countermeasure": None, "owner_role": None,
+        "due_on": None, "entry_id": None,
     },
     "early_warning_evidence": {
         "warning_id": None, "org_unit_id": None, "evidence_kind": None, "evidence_id": None,

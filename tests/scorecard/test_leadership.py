@@ -13,6 +13,7 @@ from orchestration.scorecard.consistency import inconsistencies
 from orchestration.scorecard.model import Leadership, PlanProgress, UnitLeadership
 from orchestration.scorecard.sitting import sitting
 from orchestration.settings import OrganisationSettings, ReviewSettings, Settings
+from tests.scorecard.conftest import seed
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Case
@@ -34,7 +35,9 @@ def units(case: Case) -> dict[str, UnitLeadership]:
 
 
 def test_there_is_no_page_before_anything_is_published(full_case: Case) -> None:
-    assert full_case.build().leadership_page is None
+    card = full_case.build()
+    assert card.leadership_page is None
+    assert (card.strategy, card.stand_up) == (None, None)  # the quarter's, and the week's
 
 
 def test_indices_by_unit_in_tree_order_never_by_figure(full_case: Case) -> None:
@@ -269,11 +272,15 @@ def test_day_180_follows_day_120_and_small_groups_are_not_told(full_case: Case) 
 # ---------------------------------------------------------------- warnings and exceptions
 
 
+PARAMETERS = {row["warning_id"]: row["parameter"] for row in seed("early_warnings")}
+
+
 def warn(case: Case, warning_id: str, measured: Any, **given: Any) -> None:
     case.row(
         "early_warnings",
         **{
-            "warning_id": warning_id, "pain_point": "no_visible_sponsor", "measured": measured,
+            "warning_id": warning_id, "parameter": PARAMETERS.get(warning_id, warning_id),
+            "pain_point": "no_visible_sponsor", "measured": measured,
             "threshold": 3, "since_on": date(2026, 10, 5), "countermeasure": "Do this.",
             "owner_role": "program_lead", "due_on": date(2026, 11, 10),
             "entry_id": f"{warning_id}/{given.get('org_unit_id')}/2026-10-05", **given,
@@ -331,8 +338,33 @@ def test_evidence_is_the_newest_five_and_a_count(full_case: Case) -> None:
     full_case.row("early_warning_evidence", warning_id="other", org_unit_id="whole",
                   evidence_id="x")  # fmt: skip
     (found,) = full_case.build().warnings
+    assert found.entry_id == "mandatory_launches/whole/2026-10-05"
     assert found.evidence[0] == "Course C7, 7 October 2026"
     assert found.evidence[4:] == ("Course C3, 3 October 2026", "and 2 more")
+
+
+def test_evidence_in_words(full_case: Case) -> None:
+    full_case.unit("o", "whole", name="Operations")
+    full_case.unit("x", "whole", name="Office", headcount=4)
+    warn(full_case, "one_function", 4, org_unit_id="whole")
+    for kind, known, note, day in (
+        ("org_unit", "o", "the one function that acts", 1),
+        ("leader_action", "a1", "town_hall", 2),
+        ("no_record", "whole", "no action on record since then", None),
+    ):
+        full_case.row("early_warning_evidence", warning_id="one_function", org_unit_id="whole",
+                      evidence_kind=kind, evidence_id=known, note=note,
+                      evidence_on=date(2026, 10, day) if day else None)  # fmt: skip
+    warn(full_case, "mandatory_hours", 6, org_unit_id="x")
+    full_case.row("early_warning_evidence", warning_id="mandatory_hours", org_unit_id="x",
+                  note="Safety: 6.00 h a head")  # fmt: skip
+    first, second = full_case.build().warnings
+    assert first.evidence == (
+        "Town hall, 2 October 2026",
+        "Operations: the one function that acts, 1 October 2026",
+        "no action on record since then",
+    )
+    assert (second.unit, second.evidence) == ("Office", ())
 
 
 def test_exceptions_are_late_actions_silent_sponsors_and_late_decisions(full_case: Case) -> None:

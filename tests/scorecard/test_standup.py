@@ -243,6 +243,7 @@ def test_wins_are_real_rises_first_times_and_leaders(week: Case) -> None:
 def test_two_warnings_are_shown_the_longest_standing_first(week: Case) -> None:
     for unit, day in (("o", 20), ("s", 5), ("whole", 12)):
         week.row("early_warnings", warning_id="one_function", org_unit_id=unit, measured=4,
+                 parameter="weeks_with_one_function_only",
                  threshold=4, pain_point="delegated_to_one_function", owner_role="sponsor",
                  since_on=date(2026, 10, day), due_on=date(2026, 11, 18), entry_id=unit,
                  countermeasure="The sponsor takes the next action in person.")  # fmt: skip
