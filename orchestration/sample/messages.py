@@ -67,7 +67,7 @@ def messages(parameters: SampleParameters) -> list[Message]:
         issued.append(forgotten)
         if refresh.expires_on < forgotten.issued_on:
             issued.append(refresh)
-    elif refresh.issued_on <= last and not (closing and refresh.live_on(together.issued_on)):
+    elif refresh.issued_on <= last and not (closing and refresh.expires_on >= together.issued_on):
         issued.append(refresh)
     if closing:
         issued.append(together)
