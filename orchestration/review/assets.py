@@ -19,9 +19,15 @@ from dagster import (
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key, period_partitions
 from orchestration.problems import Problem
+from orchestration.review.draft_files import PREVIEW, SHEETS
 from orchestration.review.words import clean
 from orchestration.scorecard.draft import FILE as SCORECARD
-from orchestration.scorecard.draft import draft_folder, read_scorecard
+from orchestration.scorecard.draft import (
+    draft_folder,
+    leaders_file,
+    read_leaders,
+    read_scorecard,
+)
 from orchestration.scorecard.model import Scorecard
 from orchestration.settings import Settings
 
@@ -40,10 +46,28 @@ _PAGES = {
     ),
 }
 
+_LETTERS = {
+    PREVIEW: (
+        Grain.MONTH,
+        "What each named leader will find of themselves in the monthly review, in a letter of "
+        "their own: what is recorded, their plan and commitments, the comments asked of them. "
+        "Sent before publication, so that they can add what is missing.",
+    ),
+    SHEETS: (
+        Grain.QUARTER,
+        "The quarterly leader review sheet (one A4 page, PDF) of each named leader, in a letter "
+        "to them and their own manager only: actions against plan, their unit's figures against "
+        "target, commitments.",
+    ),
+}
+
 
 def build_assets(settings: Settings) -> list[AssetsDefinition]:
     """Every asset of this stage."""
-    return [_pages_asset(settings, grain) for grain in _PAGES]
+    return [
+        *(_pages_asset(settings, grain) for grain in _PAGES),
+        *(_letters_asset(settings, name) for name in _LETTERS),
+    ]
 
 
 def _pages_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
@@ -61,6 +85,27 @@ def _pages_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         return _each_period(context, settings, grain, render_period)
 
     return pages
+
+
+def _letters_asset(settings: Settings, name: str) -> AssetsDefinition:
+    grain, description = _LETTERS[name]
+
+    @asset(
+        key=[STAGE, name],
+        description=description,
+        partitions_def=period_partitions(grain, settings.organisation),
+        backfill_policy=BackfillPolicy.single_run(),
+        deps=[AssetKey(["scorecard", f"{grain}_scorecard"])],
+        group_name=STAGE,
+        owners=["team:learning"],
+        kinds={"python", "html"} if name == PREVIEW else {"python", "html", "pdf"},
+    )
+    def letters(context: AssetExecutionContext) -> MaterializeResult:
+        return _each_period(
+            context, settings, grain, lambda s, period: render_letters(s, period, name)
+        )
+
+    return letters
 
 
 def _each_period(
@@ -86,7 +131,7 @@ def _each_period(
             {
                 **{name: value for name, value in done.items() if isinstance(value, int)},
                 "folder": MetadataValue.path(str(done["folder"])),
-                "preview": MetadataValue.md(done["preview"]),
+                **({"preview": MetadataValue.md(done["preview"])} if "preview" in done else {}),
             },
             partition_key=partition_key(period),
         )
@@ -129,6 +174,35 @@ def render_period(settings: Settings, period: Period) -> dict[str, Any]:
         "bytes": sum(file.stat().st_size for file in files),
         **({"pack_pages": page_count(pack.read_bytes())} if pack else {}),
         "preview": _preview(scorecard),
+    }
+
+
+def render_letters(settings: Settings, period: Period, name: str) -> dict[str, Any]:
+    """Render one period's letters of one mailing from the leaders' pages.
+
+    Returns:
+        ``folder``; counts ``files``, ``bytes`` and ``letters``. Nothing that names a person.
+
+    Raises:
+        Problem: there are no leaders' pages of that period, or they are of another one.
+    """
+    from orchestration.review.letters import render_previews, render_sheets
+
+    source = leaders_file(settings, period)
+    pages = read_leaders(source)
+    if any(page.period_id != period.id for page in pages):
+        raise Problem(
+            f"these are not the leaders' pages of {period.id}.",
+            file=str(source),
+            remedy=f"materialize scorecard/{period.grain}_scorecard for this {period.grain} again.",
+        )
+    folder = settings.home / "drafts" / name / period.id
+    files = (render_previews if name == PREVIEW else render_sheets)(pages, folder)
+    return {
+        "folder": folder,
+        "files": len(files),
+        "bytes": sum(file.stat().st_size for file in files),
+        "letters": len(pages),
     }
 
 

@@ -14,6 +14,9 @@ from pathlib import Path
 EMAIL = "email.json"
 CALENDAR = "invitation.ics"
 LETTERS = "letters.json"
+PREVIEW = "monthly_preview"
+SHEETS = "quarterly_sheets"
+"""Names of the mailings, as the folders beneath ``drafts/`` have them."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,15 @@ from datetime import date
 from typing import Any, Protocol, TypeVar
 
 from orchestration.review.figures import figure, in_table
-from orchestration.review.words import clean, counted, long_date, sentence_case, spelled, unbroken
+from orchestration.review.words import (
+    clean,
+    counted,
+    long_date,
+    sentence_case,
+    short_date,
+    spelled,
+    unbroken,
+)
 from orchestration.scorecard.model import (
     Candidate,
     EarlyWarning,
@@ -239,6 +247,7 @@ def plan_item(item: PlanItem) -> dict[str, Any]:
     return {
         "day": str(item.day),
         "due": day(item.due_on),
+        "due_short": unbroken(short_date(item.due_on)),
         "phase": sentence_case(clean(item.phase.replace("_", " "), 40)),
         "action": clean(item.action, 160),
         "owner": sentence_case(clean(item.owner, 60)),

@@ -553,7 +553,7 @@ def leader_page(**more: Any) -> LeaderPage:
             "data_as_of": date(2026, 10, 31),
             "visible_weeks": value("11 of 13"),
             "visible_target": value("10 weeks"),
-            "flagship": value("completed on 25 October 2026".replace("completed on ", "")),
+            "flagship": Figure(state="value", text="completed"),
             "commitments": value("2 of 3"),
             "decision_wait": value("12 days"),
             "attendance": value("3 of 3"),

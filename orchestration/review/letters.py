@@ -1,0 +1,238 @@
+"""Letters to named leaders: the monthly preview of their line, and the quarterly review sheet.
+
+A letter holds one leader's own page and nothing else. Where nothing was recorded it says "no
+record": that nothing was written down, not that nothing was done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestration.periods import Period
+from orchestration.problems import Problem
+from orchestration.review.draft_files import (
+    EMAIL,
+    PREVIEW,
+    SHEETS,
+    Letter,
+    letter_folder,
+    write_letters,
+)
+from orchestration.review.email import SUBJECT_LIMIT, compose, manifest
+from orchestration.review.figures import figure
+from orchestration.review.sections import day, log_entry, log_line, plan
+from orchestration.review.typesetting import Typesetter
+from orchestration.review.words import clean, counted, listed, long_date, sentence_case
+from orchestration.scorecard.model import LeaderAction, LeaderPage, SheetKpi
+
+SHEET = "leader-review-sheet.pdf"
+_SHEET_FITS = ((1.0, 14), (0.95, 12), (0.9, 10), (0.85, 8), (0.8, 6), (0.75, 4))
+"""Text scale of the sheet and how many recorded actions it lists."""
+_NEXT = 3
+_MOST_IN_MAIL = 24
+
+
+def render_previews(pages: Sequence[LeaderPage], draft: Path) -> list[Path]:
+    """Each leader's monthly preview into the draft's folder; see :func:`write_letters`."""
+    return write_letters(draft, [_preview(page) for page in pages])
+
+
+def render_sheets(pages: Sequence[LeaderPage], draft: Path) -> list[Path]:
+    """Each leader's quarterly review sheet, to them and their own manager only.
+
+    Raises:
+        Problem: a sheet takes more than one page however small it is set.
+    """
+    return write_letters(draft, [_sheet(page) for page in pages])
+
+
+def _preview(page: LeaderPage) -> Letter:
+    view = page_view(page)
+    subject = preview_subject(page)
+    first = (
+        f"A comment is asked of you on {listed(view['comments'])}"
+        if view["comments"]
+        else view["figures_line"]
+    )
+    html, text = compose("preview", view, subject, clean(first, 140))
+    return Letter(
+        letter_folder(PREVIEW, page.period_id, page.person_id, page.org_unit_id),
+        (page.person_id,),
+        clean(page.role, 60),
+        {
+            "email.html": html,
+            "email.txt": text,
+            EMAIL: manifest(subject, _content(page)),
+        },
+    )
+
+
+def _sheet(page: LeaderPage) -> Letter:
+    view = page_view(page)
+    subject = sheet_subject(page)
+    html, text = compose("sheet", view, subject, clean(view["figures_line"], 140))
+    manager = page.manager_person_id
+    to = (page.person_id,) if manager in (None, page.person_id) else (page.person_id, manager)
+    return Letter(
+        letter_folder(SHEETS, page.period_id, page.person_id, page.org_unit_id),
+        tuple(person for person in to if person is not None),
+        clean(page.role, 60),
+        {
+            SHEET: sheet_pdf(page),
+            "email.html": html,
+            "email.txt": text,
+            EMAIL: manifest(
+                subject,
+                _content(page),
+                attachments=[
+                    (SHEET, f"leader-review-sheet-{page.period_id}.pdf", "application/pdf")
+                ],
+            ),
+        },
+    )
+
+
+def preview_subject(page: LeaderPage) -> str:
+    """'<organisation>: what we have of you for October 2026 - reply or add by ...'."""
+    by = f" - reply or add by {long_date(page.reply_by)}" if page.reply_by else ""
+    asked = (
+        f"; {counted(len(page.comments_asked), 'comment')} asked for" if page.comments_asked else ""
+    )
+    head = f"{clean(page.organisation, 60)}: what we have of you for {clean(page.period_label, 30)}"
+    return clean(f"{head}{by}{asked}", SUBJECT_LIMIT)
+
+
+def sheet_subject(page: LeaderPage) -> str:
+    """'<organisation>: leader review sheet, Q3 2026 - <name>, <role>, <unit>'."""
+    head = f"{clean(page.organisation, 60)}: leader review sheet, {clean(page.period_label, 30)}"
+    who = f"{clean(page.name, 50)}, {_role(page)}"
+    return clean(f"{head} - {who}", SUBJECT_LIMIT)
+
+
+def sheet_pdf(page: LeaderPage) -> bytes:
+    """The review sheet on exactly one A4 page.
+
+    Raises:
+        Problem: it takes more than one page however small it is set. The message names no person.
+    """
+    for scale, actions in _SHEET_FITS:
+        view = page_view(page, actions)
+        sheet = Typesetter("review/sheet.typ", view, page.data_as_of, scale=scale)
+        if sheet.pages() == 1:
+            return sheet.pdf()
+    raise Problem(
+        f"a leader review sheet of {page.period_id} does not fit on one page.",
+        remedy="shorten the actions of the engagement plan and the titles of commitments.",
+    )
+
+
+def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, Any]:
+    """A leader's page as texts.
+
+    Args:
+        page: the leader's own page.
+        most_actions: most recorded actions to list, the newest; the others are counted.
+    """
+    start = Period.parse(page.period_id).start
+    listed_actions = page.actions[-most_actions:]
+    name, period = clean(page.name, 60), clean(page.period_label, 40)
+    progress = plan(page.plan) if page.plan else None
+    figures = _figures(page)
+    return {
+        "kind": "Leader review sheet",
+        "title": f"Leader review sheet, {period}: {name}",
+        "organisation": clean(page.organisation, 60),
+        "running": clean(page.organisation, 40),
+        "name": name,
+        "role": _role(page),
+        "unit": clean(page.unit, 60),
+        "period": period,
+        "data_as_of": long_date(page.data_as_of),
+        "date": [page.data_as_of.year, page.data_as_of.month, page.data_as_of.day],
+        "stale": None,
+        "reply_by": day(page.reply_by) if page.reply_by else None,
+        "comments": [clean(each, 90) for each in page.comments_asked],
+        "comments_title": sentence_case(
+            f"{counted(len(page.comments_asked), 'comment')} asked of you"
+        ),
+        "figures": figures,
+        "figures_line": ", ".join(f"{f['name'].lower()}: {f['figure']['text']}" for f in figures),
+        "attendance": figure(page.attendance),
+        "actions": [_action(a) for a in listed_actions if a.happened_on >= start],
+        "earlier": [_action(a) for a in listed_actions if a.happened_on < start],
+        "all_actions": [_action(a) for a in listed_actions],
+        "more_actions": len(page.actions) - len(listed_actions),
+        "uncounted": any(not a.counts for a in listed_actions),
+        "holds": _holds(page),
+        "kpis": [_kpi(k) for k in page.kpis],
+        "hidden": any("suppressed" in (k.now.state, k.target.state) for k in page.kpis),
+        "log": [{**log_entry(e), "line": log_line(e)} for e in page.log],
+        "plan": progress,
+        "plan_late": progress["late"] if progress else [],
+        "plan_next": (
+            [i for i in progress["items"] if i["status"] in ("due", "not_yet")][:_NEXT]
+            if progress
+            else []
+        ),
+    }
+
+
+def _content(page: LeaderPage) -> bytes:
+    return json.dumps(page.model_dump(mode="json"), sort_keys=True).encode()
+
+
+def _role(page: LeaderPage) -> str:
+    """'Sponsor, Operations'."""
+    return f"{sentence_case(clean(page.role, 40))}, {clean(page.unit, 60)}"
+
+
+def _holds(page: LeaderPage) -> str:
+    """What the sheet has beside the record, in words."""
+    parts = [
+        f"what is recorded of {clean(page.name, 60)}",
+        *(["the unit's figures against target"] if page.kpis else []),
+        *(["open commitments and decisions"] if page.log else []),
+        *(["the 90-day plan"] if page.plan else []),
+    ]
+    return listed(parts)
+
+
+def _figures(page: LeaderPage) -> list[dict[str, Any]]:
+    rows = (
+        ("Weeks with a visible sponsor action", page.visible_weeks, page.visible_target),
+        ("Flagship course", page.flagship, None),
+        ("Commitments closed on time", page.commitments, None),
+        ("A decision waits, median", page.decision_wait, None),
+    )
+    return [
+        {
+            "name": name,
+            "figure": figure(value),
+            "target": figure(target)["text"]
+            if target is not None and target.state == "value"
+            else None,
+        }
+        for name, value, target in rows
+    ]
+
+
+def _action(action: LeaderAction) -> dict[str, Any]:
+    return {
+        "on": day(action.happened_on),
+        "what": sentence_case(clean(action.what, 80)),
+        "audience": clean(action.audience, 60),
+        "counts": action.counts,
+    }
+
+
+def _kpi(kpi: SheetKpi) -> dict[str, Any]:
+    return {
+        "name": clean(kpi.name, 80),
+        "period": clean(kpi.period_label, 40),
+        "now": figure(kpi.now),
+        "target": figure(kpi.target),
+        "mark": {"text": clean(kpi.mark.text, 110), "tone": kpi.mark.tone},
+    }
