@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ course_rises('week') }}

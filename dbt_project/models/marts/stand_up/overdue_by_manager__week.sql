@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ overdue_by_manager('week') }}

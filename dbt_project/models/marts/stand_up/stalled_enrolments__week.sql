@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ stalled_enrolments('week') }}

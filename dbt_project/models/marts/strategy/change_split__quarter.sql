@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ change_split('quarter') }}

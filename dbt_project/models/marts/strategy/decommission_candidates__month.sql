@@ -1,0 +1,3 @@
+{{ config(tags=['month']) }}
+
+{{ decommission_candidates('month') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ decommission_candidates('quarter') }}

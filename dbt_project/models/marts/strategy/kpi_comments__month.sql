@@ -1,0 +1,3 @@
+{{ config(tags=['month']) }}
+
+{{ kpi_comments('month') }}

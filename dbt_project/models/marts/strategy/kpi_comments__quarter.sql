@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ kpi_comments('quarter') }}
