@@ -1,0 +1,594 @@
+"""The communication kit: one message in three texts, for each sponsor, with their own figures.
+
+The words stand in ``templates/comms``, a line a sentence. A sentence is rendered with strict
+fields and left out when one is missing, so that no placeholder can leak; a text that is longer
+than its limit loses its optional sentences in the order its template gives them. The core sentence
+is the message registry's, word for word, in all three.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, StrictUndefined, UndefinedError
+
+from orchestration.periods import Period
+from orchestration.problems import Problem
+from orchestration.review.draft_files import Letter, letter_folder
+from orchestration.review.email import manifest
+from orchestration.review.pages import template
+from orchestration.review.typesetting import TEMPLATES
+from orchestration.review.words import clean, long_date, wrapped
+from orchestration.scorecard import wording
+from orchestration.scorecard.decisions import published_on
+from orchestration.scorecard.draft import to_json
+from orchestration.scorecard.model import EarlyWarning, Figure, LeaderPage, Scorecard, SheetKpi
+from orchestration.settings import Settings
+from orchestration.warehouse.charter import SHIPPED_CHARTER, read_seed
+
+MAILING = "monthly_kit"
+TEXTS = {
+    "town_hall": "Town hall script",
+    "announcement": "Email announcement",
+    "cascade": "Manager cascade",
+}
+"""The three texts by template, with their titles."""
+
+_SPONSORS = ("executive_sponsor", "sponsor")
+_ASKS_OF_ALL_BENEATH, _ASKS_OF_ONE = "inconsistent messaging", "no visible sponsor"
+"""Pain points whose countermeasure needs the texts: a message reissued, a script for a sponsor."""
+_FREES = ("decommission_elective", "decommission_mandatory", "protect_learning_time")
+"""Decision rights that take something off people's plates."""
+_AGREED = re.compile(r"(agreed|approved|accepted|yes|done)\b", re.IGNORECASE)
+_SUBJECT = 78  # what a mail client shows of one
+_FREED_WITHIN = timedelta(days=92)
+_LINE = re.compile(r"(?P<name>[a-z_]+)(?: (?P<drop>\d+))?: (?P<words>.+)")
+_FIELDS = ("business_reason", "ask", "link", "helper", "objection", "answer")
+
+# plain text, and only from this project's own templates; the HTML is escaped by its template
+_plain = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One row of the message registry; texts are '' where it has none."""
+
+    message_id: str
+    core_sentence: str
+    audience_org_unit_id: str
+    approver_person_id: str
+    issued_on: date
+    expires_on: date
+    occasion: str
+    texts: Mapping[str, str]
+    ask_by: date | None
+    minutes: str
+
+    def live_on(self, day: date) -> bool:
+        """Whether it is issued and not expired."""
+        return self.issued_on <= day <= self.expires_on
+
+
+@dataclass(frozen=True)
+class Sponsor:
+    """Who a kit is for. ``org_unit_id`` None for the whole organisation."""
+
+    person_id: str
+    name: str
+    role: str
+    org_unit_id: str | None
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class Text:
+    """One of the three texts: its subject (of an email), paragraphs of sentences, words."""
+
+    name: str
+    subject: str | None
+    paragraphs: tuple[str, ...]
+    limit: int
+
+    @property
+    def words(self) -> int:
+        """Words as a reader counts them, the subject's included."""
+        return sum(len(part.split()) for part in (self.subject or "", *self.paragraphs))
+
+    @property
+    def plain(self) -> str:
+        """To paste: the subject on a line of its own, an empty line between paragraphs."""
+        subject = [f"Subject: {self.subject}"] if self.subject else []
+        return "\n\n".join([*subject, *self.paragraphs])
+
+
+@dataclass(frozen=True)
+class Kit:
+    """One sponsor's kit."""
+
+    sponsor: Sponsor
+    unit: str
+    message: Message
+    why: str
+    texts: tuple[Text, ...]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a month's kits are made from.
+
+    Attributes:
+        pages: the named leaders' own pages.
+        decisions: rows of the published ``decision_log``.
+        messages: the message registry.
+    """
+
+    scorecard: Scorecard
+    period: Period
+    pages: Sequence[LeaderPage]
+    sponsors: Sequence[Sponsor]
+    decisions: Sequence[Row]
+    messages: Sequence[Message]
+    settings: Settings
+
+
+# ---- reading -------------------------------------------------------------------------------
+
+
+def read_messages(settings: Settings) -> tuple[Message, ...]:
+    """The message registry of the charter: as assembled, else the organisation's, else shipped.
+
+    Raises:
+        Problem: the file is not valid; names file, column and row.
+    """
+    folders = (settings.home / "charter", settings.charter_overlay, SHIPPED_CHARTER)
+    files = [folder / "messages.csv" for folder in folders if folder is not None]
+    file = next((file for file in files if file.exists()), files[-1])
+    return tuple(
+        Message(
+            message_id=row["message_id"],
+            core_sentence=row["core_sentence"],
+            audience_org_unit_id=row["audience_org_unit_id"],
+            approver_person_id=row["approver_person_id"],
+            issued_on=date.fromisoformat(row["issued_on"]),
+            expires_on=date.fromisoformat(row["expires_on"]),
+            occasion=row["occasion"],
+            texts={name: row[name] for name in _FIELDS},
+            ask_by=date.fromisoformat(row["ask_by"]) if row["ask_by"] else None,
+            minutes=row["minutes"],
+        )
+        for _, row in read_seed("messages", file)
+    )
+
+
+def sponsors_of(named_leaders: Iterable[Row]) -> tuple[Sponsor, ...]:
+    """The executive sponsor and each unit's, from the published ``named_leaders``."""
+    return tuple(
+        Sponsor(
+            person_id=str(row["person_id"]),
+            name=str(row["full_name"] or ""),
+            role=str(row["role"]),
+            org_unit_id=None if row["org_unit_id"] in (None, "", "*") else str(row["org_unit_id"]),
+            is_active=bool(row["is_active"]),
+        )
+        for row in named_leaders
+        if row["role"] in _SPONSORS and row["person_id"] is not None
+    )
+
+
+# ---- building ------------------------------------------------------------------------------
+
+
+def build_kits(basis: Basis) -> tuple[list[Kit], list[Problem]]:
+    """Each sponsor's kit where there is an occasion; beside them what kept others from theirs."""
+    kits: list[Kit] = []
+    faults: list[Problem] = []
+    order = {unit.org_unit_id: place for place, unit in enumerate(basis.scorecard.units)}
+    for sponsor in sorted(
+        basis.sponsors, key=lambda s: (order.get(s.org_unit_id or "", -1), s.role, s.person_id)
+    ):
+        try:
+            kit = _kit(basis, sponsor)
+        except Problem as problem:
+            faults.append(problem)
+            continue
+        if kit is not None:
+            kits.append(kit)
+    return kits, faults
+
+
+def _kit(basis: Basis, sponsor: Sponsor) -> Kit | None:
+    line = _line(basis.scorecard, sponsor.org_unit_id)
+    chosen = occasion(basis, line)
+    if chosen is None:
+        return None
+    message, why = chosen
+    unit = _unit_name(basis.scorecard, sponsor.org_unit_id)
+    if not sponsor.is_active:
+        raise Problem(
+            f"the sponsor of {unit} is no longer active, so nobody can speak for message "
+            f"{message.message_id}.",
+            remedy="name a new one in governance_roles.",
+        )
+    fields = fields_of(basis, sponsor, message, line)
+    texts = tuple(compose(name, fields) for name in TEXTS)
+    return Kit(sponsor, unit, message, why, texts)
+
+
+def occasion(basis: Basis, line: Sequence[str]) -> tuple[Message, str] | None:
+    """The message that a unit's kit carries, and why it is issued now; None without an occasion.
+
+    A kit is due when a message for the unit was issued since the last review, or when an early
+    warning asks for one.
+
+    Args:
+        line: the unit and every unit above it, '*' for the whole.
+
+    Raises:
+        Problem: no message, or more than one, is live for the unit on the day of publication; it
+            is not approved; its texts hold a placeholder.
+    """
+    today = published_on(basis.period, basis.settings)
+    before = published_on(basis.period.shift(-1), basis.settings)
+    unit = _unit_name(basis.scorecard, line[0])
+    meant = [m for m in basis.messages if m.audience_org_unit_id in line]
+    issued = [m for m in meant if before < m.issued_on <= today]
+    warning = next((w for w in basis.scorecard.warnings if _asks(w, line)), None)
+    if not issued and warning is None:
+        return None
+    live = [m for m in meant if m.live_on(today)]
+    if len(live) > 1:
+        named = ", ".join(sorted(m.message_id for m in live))
+        raise Problem(
+            f"{len(live)} messages are live for {unit}: {named}.",
+            file="messages.csv",
+            column="expires_on",
+            remedy="agree on one approver; withdraw all but one.",
+        )
+    if not live:
+        last = max((m for m in meant if m.expires_on < today), default=None, key=_expiry)
+        raise Problem(
+            f"no message is live for {unit}"
+            + (f": {last.message_id} expired on {long_date(last.expires_on)}." if last else "."),
+            file="messages.csv",
+            column="expires_on",
+            remedy="issue one, with a core sentence and an approver.",
+        )
+    _check(live[0])
+    words = {"launch": "the launch", "refresh": "the refresh"}.get(live[0].occasion, "a message")
+    asked = warning.finding.removesuffix(".") if warning else ""
+    why = f"an early warning asks for it: {asked}" if warning and not issued else f"for {words}"
+    return live[0], why
+
+
+def _asks(warning: EarlyWarning, line: Sequence[str]) -> bool:
+    if warning.pain_point == _ASKS_OF_ALL_BENEATH:
+        return warning.org_unit_id in line
+    return warning.pain_point == _ASKS_OF_ONE and warning.org_unit_id == line[0]
+
+
+def _expiry(message: Message) -> tuple[date, str]:
+    return message.expires_on, message.message_id
+
+
+def _check(message: Message) -> None:
+    """A message is approved, holds one clean core sentence and no placeholder."""
+    if not message.approver_person_id:
+        raise Problem(
+            f"message {message.message_id} is not approved.",
+            file="messages.csv",
+            column="approver_person_id",
+            remedy="let its sponsor approve it, and name them.",
+        )
+    if clean(message.core_sentence, 2000) != message.core_sentence:
+        raise Problem(
+            f"the core sentence of {message.message_id} holds line breaks, double blanks or "
+            "hidden characters, so it cannot be repeated word for word.",
+            file="messages.csv",
+            column="core_sentence",
+            remedy="write it on one line.",
+        )
+    for name, text in {"core_sentence": message.core_sentence, **message.texts}.items():
+        if re.search(r"[{}]", text):
+            raise Problem(
+                f"message {message.message_id} holds a placeholder.",
+                file="messages.csv",
+                column=name,
+                remedy="write it out.",
+            )
+
+
+def fields_of(
+    basis: Basis, sponsor: Sponsor, message: Message, line: Sequence[str]
+) -> dict[str, str]:
+    """What the templates may name; a field that is missing is not in it."""
+    page = next((p for p in basis.pages if p.person_id == sponsor.person_id), None)
+    today = published_on(basis.period, basis.settings)
+    found: dict[str, str | None] = {
+        "message_id": message.message_id,
+        "core_sentence": message.core_sentence,
+        "ask_by": long_date(message.ask_by) if message.ask_by and message.ask_by >= today else None,
+        "minutes": message.minutes,
+        "unit": _unit_name(basis.scorecard, sponsor.org_unit_id),
+        "name": sponsor.name,
+        "role": wording.role_name(sponsor.role),
+        "report_on": long_date(published_on(basis.period.shift(1), basis.settings)),
+        "confirm_to": _address(basis.settings),
+        **{name: message.texts.get(name) for name in _FIELDS},
+        **_figure(basis, sponsor, page, line[0]),
+        **_completed(page),
+        **_removed(basis, line),
+    }
+    for name in ("ask", "helper"):  # its sentence goes on after it
+        found[name] = (found[name] or "").rstrip(" .")
+    for name in ("objection", "answer", "business_reason"):
+        found[name] = _whole_sentence(found[name] or "")
+    return {
+        name: clean(text, 2000)
+        for name, text in found.items()
+        if text and text.strip() and not re.search(r"[{}]", text)
+    }
+
+
+def _figure(
+    basis: Basis, sponsor: Sponsor, page: LeaderPage | None, unit: str
+) -> dict[str, str | None]:
+    """One measure of the sponsor's own unit and its target: the first that signals, else the first
+    with a value."""
+    own = page.kpis if page is not None and page.org_unit_id == unit else ()
+    shown = [k for k in own if k.now.state == "value"]
+    if not shown:
+        return {}
+    kpi = min(shown, key=lambda k: (not _signals(k), k.target.state != "value"))
+    return {
+        "measure": kpi.name,
+        "now": _number(kpi.now),
+        "target": _number(kpi.target) if kpi.target.state == "value" else None,
+        "period": kpi.period_label,
+    }
+
+
+def _signals(kpi: SheetKpi) -> bool:
+    return kpi.mark.variation in ("improving", "concerning")
+
+
+def _number(figure: Figure) -> str | None:
+    return figure.text if figure.value is not None and re.search(r"\d", figure.text) else None
+
+
+def _completed(page: LeaderPage | None) -> dict[str, str | None]:
+    """That the sponsor took the flagship course, and since when in public."""
+    if page is None or page.flagship.state != "value" or not page.flagship.value:
+        return {}
+    public = [a for a in page.actions if a.what == wording.action_title("public_completion")]
+    return {
+        "completed": "completed the flagship course",
+        "completed_on": long_date(max(a.happened_on for a in public)) if public else None,
+    }
+
+
+def _removed(basis: Basis, line: Sequence[str]) -> dict[str, str | None]:
+    """The last decision that freed time of the unit's people."""
+    end = basis.period.end
+    freed = [
+        row
+        for row in basis.decisions
+        if row["right_id"] in _FREES
+        and row["status"] in ("decided", "done")
+        and not row["fault"]
+        and row["title"]
+        and row["decided_on"] is not None
+        and end - _FREED_WITHIN <= row["decided_on"] <= end
+        and _AGREED.match(str(row["outcome"] or ""))
+        and (row["org_unit_id"] is None or row["org_unit_id"] in line)
+    ]
+    if not freed:
+        return {}
+    last = max(freed, key=lambda row: (row["decided_on"], str(row["entry_id"])))
+    return {
+        "removed": clean(str(last["title"]), 160).rstrip(" ."),
+        "removed_on": long_date(last["decided_on"]),
+    }
+
+
+def _line(scorecard: Scorecard, unit: str | None) -> list[str]:
+    """The unit, the units above it, and '*'."""
+    units = scorecard.units
+    if unit is None or not units:
+        return [units[0].org_unit_id, "*"] if units else ["*"]
+    place = next((at for at, row in enumerate(units) if row.org_unit_id == unit), None)
+    if place is None:
+        raise Problem(
+            f"the sponsored unit {unit} is not among the month's units.",
+            remedy="correct it in governance_roles.",
+        )
+    line, depth = [unit], units[place].depth
+    for row in reversed(units[:place]):  # in tree order, so the nearest above comes first
+        if row.depth < depth:
+            line.append(row.org_unit_id)
+            depth = row.depth
+    return [*line, "*"]
+
+
+def _unit_name(scorecard: Scorecard, unit: str | None) -> str:
+    row = next((r for r in scorecard.units if r.org_unit_id == unit), None)
+    whole = row is None or row.depth == 0
+    return clean(scorecard.organisation if whole or row is None else row.name, 80)
+
+
+def _address(settings: Settings) -> str:
+    sender = settings.delivery.sender
+    return sender.partition("<")[2].rstrip(">").strip() or sender
+
+
+def _whole_sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text or text.endswith((".", "!", "?", "\u2026")) else f"{text}."
+
+
+# ---- composing -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    name: str
+    drop: int | None
+    words: str
+    paragraph: int
+
+
+@lru_cache(maxsize=8)
+def _template(name: str) -> tuple[int, tuple[_Sentence, ...]]:
+    """(limit, sentences) of a text's template.
+
+    Raises:
+        Problem: a line is not one of its kind.
+    """
+    file = TEMPLATES / "comms" / f"{name}.j2"
+    limit, paragraph, sentences = 0, 0, []
+    for line in re.sub(r"\{#.*?#\}", "", file.read_text(encoding="utf-8"), flags=re.S).split("\n"):
+        if not line.strip():
+            paragraph += 1
+            continue
+        read = _LINE.fullmatch(line.strip())
+        if read is None:
+            raise Problem(
+                f"not a line of a text: {line.strip()[:60]!r}.",
+                file=str(file),
+                remedy="write a name, a number where the sentence may go, a colon and the words.",
+            )
+        if read["name"] == "limit":
+            limit = int(read["words"])
+        else:
+            drop = int(read["drop"]) if read["drop"] else None
+            sentences.append(_Sentence(read["name"], drop, read["words"], paragraph))
+    return limit, tuple(sentences)
+
+
+def compose(name: str, fields: Mapping[str, str]) -> Text:
+    """One text of these fields, within its limit.
+
+    Args:
+        name: of ``TEXTS``.
+        fields: those that are there; ``core_sentence`` and ``message_id`` among them.
+
+    Raises:
+        Problem: what must stay is longer than the limit.
+    """
+    limit, sentences = _template(name)
+    kept: dict[str, tuple[_Sentence, str]] = {}
+    for sentence in sentences:
+        words = _rendered(sentence.words, fields)
+        if words is not None:
+            kept.setdefault(sentence.name, (sentence, words))
+    while (text := _text(name, kept, limit)).words > limit:
+        optional = [s for s, _ in kept.values() if s.drop is not None]
+        if not optional:
+            raise Problem(
+                f"the {TEXTS[name].lower()} of message {fields['message_id']} takes "
+                f"{text.words} words at least; {limit} are allowed.",
+                file="messages.csv",
+                column="core_sentence",
+                remedy="shorten the core sentence.",
+            )
+        del kept[min(optional, key=lambda s: s.drop or 0).name]
+    return text
+
+
+def _rendered(words: str, fields: Mapping[str, str]) -> str | None:
+    try:
+        return _plain.from_string(words).render(fields)
+    except UndefinedError:
+        return None
+
+
+def _text(name: str, kept: Mapping[str, tuple[_Sentence, str]], limit: int) -> Text:
+    paragraphs: dict[int, list[str]] = {}
+    for sentence, words in kept.values():
+        if sentence.name != "subject":
+            paragraphs.setdefault(sentence.paragraph, []).append(words)
+    subject = clean(kept["subject"][1], _SUBJECT) if "subject" in kept else None
+    return Text(name, subject, tuple(" ".join(each) for each in paragraphs.values()), limit)
+
+
+# ---- rendering -----------------------------------------------------------------------------
+
+
+def kit_letter(kit: Kit, basis: Basis) -> Letter:
+    """The sponsor's letter: the three texts in the mail, and each as .txt and .html to paste."""
+    views = [_view(text, kit, basis) for text in kit.texts]
+    until = long_date(kit.message.expires_on)
+    view = {
+        "kind": "Communication kit",
+        "organisation": clean(basis.scorecard.organisation, 60),
+        "period": basis.scorecard.period_label,
+        "data_as_of": long_date(basis.scorecard.data_as_of),
+        "stale": clean(basis.scorecard.stale_note, 120) if basis.scorecard.stale_note else None,
+        "lead": f"Three texts for {kit.unit}, {kit.why}.",
+        "notes": [
+            f"Message {kit.message.message_id} runs until {until}. All three texts carry its core "
+            "sentence word for word: change what is around it, never the sentence.",
+            "Add one lesson of your own to the script; nobody can write that for you.",
+        ],
+        "texts": views,
+    }
+    subject = clean(f"Speak to {kit.unit} and pass the message on by {until}", 160)
+    html = template("comms/letter.html.j2").render(
+        view=view, subject=subject, preheader=view["lead"]
+    )
+    plain = template("comms/letter.txt.j2").render(view=view)
+    files: dict[str, bytes | str] = {
+        "email.html": re.sub(r"\n\s*", "\n", html),
+        "email.txt": re.sub(r"\n{4,}", "\n\n\n", plain).strip() + "\n",
+    }
+    attached = []
+    for text, shown in zip(kit.texts, views, strict=True):
+        stem = text.name.replace("_", "-")
+        files[f"{stem}.txt"] = text.plain + "\n"
+        files[f"{stem}.html"] = template("comms/text.html.j2").render(text=shown)
+        attached += [
+            (f"{stem}.txt", f"{stem}-{basis.period.id}.txt", "text/plain"),
+            (f"{stem}.html", f"{stem}-{basis.period.id}.html", "text/html"),
+        ]
+    files["email.json"] = manifest(subject, to_json(basis.scorecard), attachments=attached)
+    sponsor = kit.sponsor
+    return Letter(
+        folder=letter_folder(
+            MAILING, basis.period.id, sponsor.person_id, sponsor.role, sponsor.org_unit_id or "*"
+        ),
+        to=(sponsor.person_id,),
+        role=sponsor.role,
+        files=files,
+    )
+
+
+def _view(text: Text, kit: Kit, basis: Basis) -> dict[str, Any]:
+    """A text for the templates: paragraphs in parts, of which some are links."""
+    links = {_address(basis.settings): _confirmation(kit, basis)}
+    link = kit.message.texts.get("link", "")
+    if re.match(r"https?://\S+$", link):
+        links[link] = link
+    return {
+        "title": TEXTS[text.name],
+        "subject": text.subject,
+        "counted": f"{text.words} of {text.limit} words",
+        "plain": "\n\n".join(wrapped(paragraph) for paragraph in text.plain.split("\n\n")),
+        "paragraphs": [_parts(paragraph, links) for paragraph in text.paragraphs],
+    }
+
+
+def _confirmation(kit: Kit, basis: Basis) -> str:
+    subject = quote(f"Heard: {kit.message.message_id}, {kit.unit}")
+    return f"mailto:{_address(basis.settings)}?subject={subject}"
+
+
+def _parts(paragraph: str, links: Mapping[str, str]) -> list[dict[str, str | None]]:
+    pieces = re.split(f"({'|'.join(re.escape(link) for link in links)})", paragraph)
+    return [{"words": piece, "href": links.get(piece)} for piece in pieces if piece]
