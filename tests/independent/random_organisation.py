@@ -326,7 +326,7 @@ class _Maker:
 
     def _leadership(self, people: list[str]) -> None:
         first, second = self.pick(people), self.pick(people)
-        self.made.seeds["governance_roles"] = [
+        roles: list[Row] = [
             {
                 "role": "executive_sponsor",
                 "org_unit_id": "all",
@@ -339,16 +339,37 @@ class _Maker:
                 (second, "2026-05-13", None),
             )
         ]
+        leaders = [first, second]
+        for row in self.made.feeds["org_units"]:  # sponsors by the feed
+            if self.chance(0.3):
+                row["sponsor_person_id"] = self.pick(people)
+                leaders.append(row["sponsor_person_id"])
+        for unit in self.units:  # and by the charter, for some time
+            if not self.chance(0.25):
+                continue
+            start = self.day(date(2026, 1, 1), date(2026, 6, 30))
+            end = self.day(start + timedelta(days=1), date(2026, 8, 31))
+            leaders.append(self.pick(people))
+            roles.append(
+                {
+                    "role": "sponsor",
+                    "org_unit_id": unit,
+                    "person_id": leaders[-1],
+                    "valid_from": str(start),
+                    "valid_to": str(end) if self.chance(0.5) else None,
+                }
+            )
+        self.made.seeds["governance_roles"] = roles
         kinds = ("town_hall", "email", "budget_approval", "review_attended", "time_freed")
         self.made.feeds["leader_actions"] = [
             {
                 "action_id": f"l{number:03d}",
-                "person_id": self.pick([first, second, self.pick(people)]),
+                "person_id": self.pick([first, second, *leaders, self.pick(people)]),
                 "kind": self.pick(kinds),
-                "audience_org_unit_id": "all",
+                "audience_org_unit_id": self.pick(["all", None, "gone", *self.units]),
                 "happened_on": self.day(date(2026, 1, 1)),
             }
-            for number in range(30)
+            for number in range(400)
         ]
 
     def _outcomes(self) -> None:

@@ -487,35 +487,70 @@ class Reference:
             found[unit, "employee"] = (now, then, 100 * (now - then) / then)
         return found
 
-    def sponsor_weeks(self) -> Figure:
-        """Of the 13 whole weeks up to the period's end, those with a visible action."""
+    def sponsors(self, unit: str, first: date) -> set[tuple[str, str]]:
+        """Who was the unit's sponsor in the week of ``first``, and of which unit.
+
+        The unit's own, else of the nearest unit above: the charter's before the one that the feed
+        names, and the executive sponsor where nobody is named. The whole has only the latter.
+        """
+
+        def in_role(role: str, of: str) -> set[str]:
+            return {
+                row["person_id"]
+                for row in self.seeds["governance_roles"]
+                if (row["role"], row["org_unit_id"]) == (role, of)
+                and (as_date(row["valid_from"]) or FOREVER) <= first + 6 * DAY
+                and (as_date(row["valid_to"]) or FOREVER) > first
+            }
+
+        def by_feed(of: str) -> set[str]:
+            return {
+                row["sponsor_person_id"]
+                for row in self.feeds["org_units"]
+                if row["org_unit_id"] == of
+                and row.get("sponsor_person_id")
+                and row["valid_from"] <= first + 6 * DAY
+                and (row.get("valid_to") or FOREVER) > first
+            }
+
+        if unit != "all":
+            for of in self.above(unit):
+                found = in_role("sponsor", of) or by_feed(of)
+                if found:
+                    return {(person, of) for person in found}
+        return {(person, "all") for person in in_role("executive_sponsor", "all")}
+
+    def sponsor_weeks(self, unit: str) -> Figure | None:
+        """Of the 13 whole weeks up to the period's end, those with an action the unit could see."""
         monday = self.end + DAY
         monday -= monday.weekday() * DAY
-        visible = weeks = recorded = 0
+        visible = weeks = recorded = sponsored = 0
         for back in range(1, 14):
             first = monday - 7 * back * DAY
             counts = seen = False
-            for holder in self.seeds["governance_roles"]:
-                since, until = as_date(holder["valid_from"]), as_date(holder["valid_to"])
-                assert since is not None
-                if since > first + 6 * DAY or (until is not None and until <= first):
-                    continue
-                person = self.people.get(holder["person_id"])
-                away = person is not None and days_of(first, first + 4 * DAY) <= person.leave
-                if away:
-                    continue
-                counts = True
+            for holder, _ in self.sponsors(unit, first):
+                sponsored += 1
                 actions = [
-                    row["kind"]
+                    row
                     for row in self.feeds["leader_actions"]
-                    if row["person_id"] == holder["person_id"]
-                    and first <= row["happened_on"] <= first + 6 * DAY
+                    if row["person_id"] == holder and first <= row["happened_on"] <= first + 6 * DAY
                 ]
                 recorded += len(actions)
-                seen |= not VISIBLE.isdisjoint(actions)
+                person = self.people.get(holder)
+                if person is not None and days_of(first, first + 4 * DAY) <= person.leave:
+                    continue
+                counts = True
+                seen |= any(
+                    row["kind"] in VISIBLE
+                    and (unit == "all" or row["audience_org_unit_id"] in {None, *self.above(unit)})
+                    for row in actions
+                )
             weeks += counts
             visible += seen
-        return visible, weeks, visible if recorded else None  # no record is no zero
+        if not sponsored:
+            return None
+        # no record is no zero, and no week in the role neither
+        return visible, weeks, visible if recorded and weeks else None
 
     def flagship(self) -> dict[Any, Figure]:
         done = {
@@ -545,7 +580,11 @@ class Reference:
                 "certification_rate": self.certified,
                 "certifications_lapsing_60d": self.lapsing,
                 "leaders_flagship_completed": self.flagship,
-                "sponsor_visible_weeks": lambda: {("all", "employee"): self.sponsor_weeks()},
+                "sponsor_visible_weeks": lambda: {
+                    (unit, "employee"): weeks
+                    for unit in self.parents
+                    if (weeks := self.sponsor_weeks(unit)) is not None
+                },
             }
         if grain == "quarter":
             kpis |= {

@@ -1,99 +1,102 @@
-{# The 13 whole ISO weeks up to the period's end, for each holder of the role of executive
-   sponsor: in the role, on leave, actions recorded and actions that people could see or hear. #}
+{# For each unit, the 13 whole ISO weeks up to the period's end of its sponsor in that week: the
+   unit's own, else that of the nearest unit above it, else the executive sponsor, who is the
+   sponsor of the whole. What counts is an action that people of the unit could see or hear: its
+   audience is the unit or one above it; none stated is the sponsor's own unit. Whatever the
+   executive sponsor does is seen by some of the whole. #}
 {% macro fct_sponsor_weeks(grain) -%}
 with
 
-numbers as (
-{%- for number in range(13) %}
-    select {{ number }} as back
-{%- if not loop.last %}
-    union all
-{%- endif %}
-{%- endfor %}
-),
-
-weeks as (
-    select
-        periods.period_start,
-        {{ add_days(start_of('week', add_days('periods.period_end', 1)), '-7 * (numbers.back + 1)') }}
-            as week_start
-    from {{ of_grain('stg_control__periods', grain) }} as periods
-    cross join numbers
+tree as (
+    select * from {{ of_grain('int_org_tree', grain) }}
 ),
 
 roots as (
     select distinct
         tree.period_start,
         tree.org_unit_id
-    from {{ of_grain('int_org_tree', grain) }} as tree
+    from tree
     where tree.depth = 0
 ),
 
-holders as (
-    select distinct
+candidates as (
+    select
         weeks.period_start,
         weeks.week_start,
-        roles.person_id
-    from weeks
+        tree.org_unit_id,
+        weeks.person_id,
+        weeks.is_on_leave,
+        tree.depth = 0 as is_whole,
+        rank() over (
+            partition by weeks.period_start, weeks.week_start, tree.org_unit_id
+            order by tree.distance, case when weeks.role = 'sponsor' then 0 else 1 end
+        ) as nearness
+    from {{ of_grain('int_leader_weeks', grain) }} as weeks
     inner join roots on weeks.period_start = roots.period_start
-    inner join {{ ref('governance_roles') }} as roles
-        on
-            roles.role = 'executive_sponsor'
-            and (roles.org_unit_id = '*' or roles.org_unit_id = roots.org_unit_id)
-            and roles.valid_from <= {{ add_days('weeks.week_start', 6) }}
-            and (roles.valid_to is null or roles.valid_to > weeks.week_start)
+    inner join tree
+        on weeks.period_start = tree.period_start and weeks.org_unit_id = tree.ancestor_id
+    where
+        (weeks.role = 'sponsor' and tree.depth > 0)
+        or (weeks.role = 'executive_sponsor' and weeks.org_unit_id = roots.org_unit_id)
 ),
 
-on_leave as (
-    select distinct
-        holders.period_start,
-        holders.week_start,
-        holders.person_id
-    from holders
-    inner join {{ of_grain('int_leave_spells', grain) }} as spells
-        on
-            holders.period_start = spells.period_start
-            and holders.person_id = spells.person_id
-            and spells.leave_from <= holders.week_start
-            and spells.leave_to >= {{ add_days('holders.week_start', 4) }}
+sponsors as (
+    select candidates.*
+    from candidates
+    where candidates.nearness = 1
 ),
 
 actions as (
     select
-        holders.period_start,
-        holders.week_start,
-        holders.person_id,
+        sponsors.period_start,
+        sponsors.week_start,
+        sponsors.org_unit_id,
+        sponsors.person_id,
         count(*) as actions,
-        sum(case when kinds.visibility in ('own_voice', 'in_person') then 1 else 0 end)
-            as visible_actions
-    from holders
+        sum(
+            case
+                when
+                    kinds.visibility in ('own_voice', 'in_person')
+                    and (
+                        sponsors.is_whole
+                        or actions.audience_org_unit_id is null
+                        or actions.audience_org_unit_id = '*'
+                        or audience.ancestor_id is not null
+                    )
+                    then 1
+                else 0
+            end
+        ) as visible_actions
+    from sponsors
     inner join {{ ref('stg_lake__leader_actions') }} as actions
         on
-            holders.person_id = actions.person_id
+            sponsors.person_id = actions.person_id
             and actions.happened_on
-            between holders.week_start and {{ add_days('holders.week_start', 6) }}
+            between sponsors.week_start and {{ add_days('sponsors.week_start', 6) }}
     left join {{ ref('leader_action_kinds') }} as kinds on actions.kind = kinds.kind
-    group by holders.period_start, holders.week_start, holders.person_id
+    left join tree as audience
+        on
+            sponsors.period_start = audience.period_start
+            and sponsors.org_unit_id = audience.org_unit_id
+            and actions.audience_org_unit_id = audience.ancestor_id
+    group by
+        sponsors.period_start, sponsors.week_start, sponsors.org_unit_id, sponsors.person_id
 )
 
 select
-    holders.period_start,
-    holders.week_start,
-    holders.person_id,
+    sponsors.period_start,
+    sponsors.org_unit_id,
+    sponsors.week_start,
+    sponsors.person_id,
     cast(coalesce(actions.actions, 0) as bigint) as actions,
     cast(coalesce(actions.visible_actions, 0) as bigint) as visible_actions,
-    case when on_leave.person_id is null then 1 else 0 end as in_denominator,
-    case when on_leave.person_id is null and actions.visible_actions > 0 then 1 else 0 end
+    1 - sponsors.is_on_leave as in_denominator,
+    case when sponsors.is_on_leave = 0 and actions.visible_actions > 0 then 1 else 0 end
         as in_numerator
-from holders
-left join on_leave
-    on
-        holders.period_start = on_leave.period_start
-        and holders.week_start = on_leave.week_start
-        and holders.person_id = on_leave.person_id
+from sponsors
 left join actions
     on
-        holders.period_start = actions.period_start
-        and holders.week_start = actions.week_start
-        and holders.person_id = actions.person_id
+        sponsors.period_start = actions.period_start
+        and sponsors.week_start = actions.week_start
+        and sponsors.org_unit_id = actions.org_unit_id
+        and sponsors.person_id = actions.person_id
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{# Since when and until when each named leader held a role for a unit, as known at the period's
+{# Since when and until when people held each role for a unit, as known at the period's
    end. Rows of the charter that follow on one another (a new deputy, say) are one span; so are
    versions of a unit that name the same sponsor. Until is the first day no longer in the role. #}
 {% macro int_role_spans(grain) -%}
@@ -26,9 +26,7 @@ stated as (
     from {{ of_grain('stg_control__periods', grain) }} as periods
     inner join roots on periods.period_start = roots.period_start
     inner join {{ ref('governance_roles') }} as roles
-        on
-            roles.valid_from <= periods.period_end
-            and roles.role in ('executive_sponsor', 'sponsor', 'unit_head', 'elt_member')
+        on roles.valid_from <= periods.period_end
     union all
     select
         periods.period_start,

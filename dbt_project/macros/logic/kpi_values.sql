@@ -175,6 +175,18 @@ parts as (
         count(*) as people
     from {{ of_grain('fct_leaders_flagship', grain) }}
     group by period_start, org_unit_id, employment_line
+    union all
+    select
+        period_start,
+        'commitments_closed_on_time' as kpi_id,
+        org_unit_id,
+        'employee' as employment_line,
+        {{ amount('sum(in_numerator)') }} as numerator,
+        {{ amount('sum(in_denominator)') }} as denominator,
+        cast(null as bigint) as people
+    from {{ of_grain('fct_commitments', grain) }}
+    where in_denominator = 1
+    group by period_start, org_unit_id
 {%- endif %}
 ),
 
@@ -229,22 +241,24 @@ medians as (
 sponsor_weeks as (
     select
         period_start,
+        org_unit_id,
         week_start,
         max(in_numerator) as in_numerator,
         max(in_denominator) as in_denominator,
         sum(actions) as actions
     from {{ of_grain('fct_sponsor_weeks', grain) }}
-    group by period_start, week_start
+    group by period_start, org_unit_id, week_start
 ),
 
 sponsors as (
     select
         period_start,
+        org_unit_id,
         sum(in_numerator) as visible_weeks,
         sum(in_denominator) as weeks,
         sum(actions) as actions
     from sponsor_weeks
-    group by period_start
+    group by period_start, org_unit_id
 ),
 {% endif %}
 {%- if has_quarterly %}
@@ -430,9 +444,9 @@ given as (
     ) as kpis
     union all
     select
-        units.period_start,
+        sponsors.period_start,
         'sponsor_visible_weeks' as kpi_id,
-        units.org_unit_id,
+        sponsors.org_unit_id,
         'employee' as employment_line,
         {{ amount('sponsors.visible_weeks') }} as numerator,
         {{ amount('sponsors.weeks') }} as denominator,
@@ -445,9 +459,7 @@ given as (
             when sponsors.weeks = 0 then 'on leave throughout'
             when sponsors.actions = 0 then 'no record'
         end as reason
-    from units
-    inner join sponsors on units.period_start = sponsors.period_start
-    where units.depth = 0
+    from sponsors
 {%- endif %}
 {%- if has_quarterly %}
     union all
@@ -525,7 +537,11 @@ spine as (
         select 'contractor' as employment_line
     ) as lines
     where
-        (catalogue.role <> 'leadership' or units.depth = 0)
+        (
+            catalogue.role <> 'leadership'
+            or units.depth = 0
+            or catalogue.kpi_id in ('sponsor_visible_weeks', 'commitments_closed_on_time')
+        )
         and (
             lines.employment_line = 'employee'
             or (
@@ -573,7 +589,12 @@ joined as (
             rolled_up.people,
             -- an outcome is no person's: the unit's headcount stands for it
             case
-                when spine.kpi_id in ('performance_improvement', 'sponsor_visible_weeks')
+                when
+                    spine.kpi_id in (
+                        'performance_improvement',
+                        'sponsor_visible_weeks',
+                        'commitments_closed_on_time'
+                    )
                     then headcount.people
             end,
             0

@@ -1,0 +1,3 @@
+{{ config(tags=['month'], meta={'unpublished': true}) }}
+
+{{ int_leader_weeks('month') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['month']) }}
+
+{{ fct_commitments('month') }}

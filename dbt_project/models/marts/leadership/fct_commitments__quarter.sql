@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ fct_commitments('quarter') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['month']) }}
+
+{{ fct_leader_weeks('month') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ fct_leader_weeks('quarter') }}

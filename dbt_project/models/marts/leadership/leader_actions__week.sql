@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ leader_actions('week') }}

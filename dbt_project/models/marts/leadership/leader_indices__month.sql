@@ -1,0 +1,3 @@
+{{ config(tags=['month']) }}
+
+{{ leader_indices('month') }}

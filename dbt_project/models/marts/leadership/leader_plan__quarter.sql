@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ leader_plan('quarter') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['month']) }}
+
+{{ message_cascade('month') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ message_cascade('quarter') }}

@@ -1,0 +1,3 @@
+{{ config(tags=['week']) }}
+
+{{ message_cascade('week') }}
