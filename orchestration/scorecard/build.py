@@ -350,6 +350,10 @@ class _Builder(Figures):
         done = None if weekly else log.done_of_asked(self)
         warnings = early.warnings(self)
         signals = [k for k in [*kpis, *below] if k.mark.variation in ("concerning", "improving")]
+        stand_up = standup.stand_up(self, charter, warnings) if weekly else None
+        late = any(row["status"] == "overdue" for row in self.marts.decision_log)
+        blocked = stand_up is not None and (stand_up.overdue or stand_up.blockers)
+        idle = not (signals or decisions or warnings or late or blocked)
         return Scorecard(
             organisation=self.settings.organisation.name,
             ritual=cast(Any, self.period.grain.ritual),
@@ -360,9 +364,9 @@ class _Builder(Figures):
             data_as_of=self.basis.data_as_of,
             stale_note=self.basis.stale_note,
             sentence=_sentence(
-                signals, kpis, len(decisions), decisions[0].what if decisions else ""
+                signals, kpis, len(decisions), decisions[0].what if decisions else "", idle=idle
             ),
-            nothing_to_decide=not signals and not decisions,
+            nothing_to_decide=idle,
             kpis=kpis,
             below=below,
             leadership=self.leadership(),
@@ -379,7 +383,7 @@ class _Builder(Figures):
             log=log.waiting(self) if weekly else log.carried(self),
             candidates=() if weekly else candidates(self, charter, decisions, kpis),
             leadership_page=None if weekly else leadership.page(self),
-            stand_up=standup.stand_up(self, charter, warnings) if weekly else None,
+            stand_up=stand_up,
             strategy=strategy.strategy(self, kpis) if self.period.grain is Grain.QUARTER else None,
             sitting=sitting(self.period, charter, self.settings),
             privacy_threshold=self.threshold,
@@ -404,12 +408,17 @@ def movement(kpi: Kpi) -> str:
     )
 
 
-def _sentence(signals: list[Kpi], headline: tuple[Kpi, ...], asked: int, first: str) -> str:
+def _sentence(
+    signals: list[Kpi], headline: tuple[Kpi, ...], asked: int, first: str, *, idle: bool
+) -> str:
     """What changed and what is asked, in one sentence.
 
     A KPI whose group became another one is named only where no other signals: its change may be
     one of who is counted. Where no KPI can be judged yet, silence is no news, and no sitting
-    is said to be needless.
+    is said to be needless; nor where warnings or overdue entries wait to be talked about.
+
+    Args:
+        idle: nothing signals, is asked for, warns or is overdue.
     """
     judged = any(kpi.mark.variation == "ordinary" for kpi in headline)
     if signals:
@@ -431,7 +440,7 @@ def _sentence(signals: list[Kpi], headline: tuple[Kpi, ...], asked: int, first: 
         changed = "No measure shows a clear change"
     else:
         changed = "It is too early to judge any measure: none has enough points yet"
-    if asked == 0 and not signals and judged:
+    if idle and judged:
         return f"{changed}; nothing needs deciding, so the sitting can be skipped."
     if asked == 0:
         return f"{changed}; no decision is asked for."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -469,3 +469,58 @@ def full_case(case: Case) -> Case:
     case.holder("finance", "Luca Pacioli")
     case.holder("program_lead", "Not Named")
     return case
+
+
+def fill(case: Case, title: str = "Something") -> None:
+    """Give every published model rows, as every grain has them; texts hold ``title``."""
+    start, end = case.period.start, case.period.end
+    day = end - timedelta(days=1)
+    for unit, people in (("o", 300), ("s", 150), ("x", 4)):
+        case.unit(unit, "whole", name=f"{title} {unit}", headcount=people)
+        case.value("active_learner_rate", 50, unit=unit, people=people, numerator=people // 2,
+                   denominator=people, target=60)  # fmt: skip
+        case.signal("active_learner_rate", "concerning", unit=unit)
+        for index_id in ("leaders_active", "leaders_flagship", "cascade_reach"):
+            case.index(index_id, 3, people // 10, org_unit_id=unit, people=people // 10)
+        for index_id in ("velocity_before", "velocity_after"):
+            case.index(index_id, 5, people, value="12.5", org_unit_id=unit, people=people)
+        case.index("visible_weeks", 4, 13, org_unit_id=unit, people=1)
+        case.row("governance_faults", org_unit_id=unit, role="operator", fault="vacant")
+        case.row("stalled_enrolments", org_unit_id=unit, course_id="C", title=title, people=people)
+        case.row("early_warnings", warning_id="sponsor_silent_3", pain_point="no_visible_sponsor",
+                 parameter="weeks_without_sponsor_action", org_unit_id=unit, measured=3,
+                 threshold=3, since_on=start, countermeasure=f"{title}.", owner_role="sponsor",
+                 due_on=end + timedelta(days=10), entry_id=f"w/{unit}")  # fmt: skip
+        case.row("early_warning_evidence", warning_id="sponsor_silent_3", org_unit_id=unit,
+                 evidence_kind="no_record", evidence_id=unit, note=title,
+                 evidence_on=start)  # fmt: skip
+        case.row("message_cascade", message_id="m", org_unit_id=unit, managers=9, confirmed=4)
+        for number, status in enumerate(("done", "overdue")):
+            case.row("leader_plan", org_unit_id=unit, launch_on=end - timedelta(days=100),
+                     day_now=100, plan_day=number, action=f"{title} {number}", status=status,
+                     owner_role="sponsor", due_on=end - timedelta(days=90 - number),
+                     evidence="email", evidence_on=start)  # fmt: skip
+        for person in ("p1", "p2"):
+            case.row("named_leaders", person_id=person, full_name=f"{title} {person}",
+                     org_unit_id=unit, manager_id="p1")  # fmt: skip
+            case.row("leader_actions", action_id=f"{unit}/{person}", person_id=person,
+                     org_unit_id=unit, happened_on=day, audience_org_unit_id=unit)  # fmt: skip
+            case.row("leader_completions", person_id=person, org_unit_id=unit, course_id="F",
+                     title=title, is_flagship=1, completed_on=day)  # fmt: skip
+        for kind in ("decision", "action", "commitment"):
+            case.log(f"{unit}/{kind}", kind=kind, org_unit_id=unit, asked_on=start, title=title,
+                     first_due_on=day, status="overdue", right_id="remove_blocker",
+                     owner_person_id="p1", owner_role="unit_head", waiting_days=20)  # fmt: skip
+        case.row("outcomes", org_unit_id=unit, reporting_unit_id=unit, outcome_metric=title,
+                 launch_quarter=start, quarter_start=start, numerator=5, denominator=4)  # fmt: skip
+        case.row("change_split", kpi_id="active_learner_rate", org_unit_id=unit, before=1, now=2,
+                 mix=1, rate=0)  # fmt: skip
+        case.row("month_signals", kpi_id="active_learner_rate", org_unit_id=unit,
+                 variation="improving")  # fmt: skip
+        case.row("decommission_candidates", course_id=unit, title=f"{title} {unit}",
+                 reasons="unused", right_id="decommission_elective")  # fmt: skip
+    case.row("change_split", kpi_id="active_learner_rate", before=50, now=53, mix=2, rate=1)
+    for text in ("One", "Two"):
+        case.row("kpi_comments", kpi_id="active_learner_rate", org_unit_id="whole", person_id="p1",
+                 text=f"{title} {text}", recorded_on=end)  # fmt: skip
+        case.row("course_rises", course_id=text, title=title, completions=20, upper=9, is_rise=1)

@@ -14,9 +14,10 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, period_partitions
 from orchestration.quality.close import PeriodClose
 from orchestration.scorecard import assets
-from orchestration.scorecard.draft import read_scorecard
+from orchestration.scorecard.draft import read_leaders, read_scorecard
 from orchestration.scorecard.marts import Marts
 from orchestration.settings import OrganisationSettings, PathSettings, Settings
+from tests.scorecard.conftest import fill
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Case
@@ -44,9 +45,12 @@ def close(settings: Settings, period: Period, *, allowed: bool = True) -> None:
     Lake(settings.lake_url).write_json(made.model_dump(mode="json"), *place)
 
 
-def run(settings: Settings, start: str, end: str | None = None) -> dg.ExecuteInProcessResult:
+def run(
+    settings: Settings, start: str, end: str | None = None, *, grain: Grain = Grain.MONTH
+) -> dg.ExecuteInProcessResult:
     found = assets.build_assets(settings)
-    job = dg.define_asset_job("scorecards", selection=dg.AssetSelection.assets(KEY))
+    key = dg.AssetKey(["scorecard", f"{grain}_scorecard"])
+    job = dg.define_asset_job("scorecards", selection=dg.AssetSelection.assets(key))
     defs = dg.Definitions(assets=found, jobs=[job], executor=dg.in_process_executor)
     tags = (
         {"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end}
@@ -118,6 +122,39 @@ def test_one_month(full_case: Case, settings: Settings, monkeypatch: pytest.Monk
     assert not any(name in json.dumps(figures) for name in ("Ada Byron", "Grace Hopper"))
     (evaluation,) = result.get_asset_check_evaluations()
     assert evaluation.passed
+
+
+def test_the_leaders_pages_lie_beside_the_drafts_and_a_week_has_none(
+    full_case: Case, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows_of(lake: Lake, period: Period) -> Marts:
+        full_case.period, full_case.units, full_case.models = period, [], {}
+        full_case.unit("whole", name="Acme", headcount=500)
+        fill(full_case)
+        return full_case.marts  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(assets, "load_marts", rows_of)
+    for grain, period_id, ritual in (
+        (Grain.WEEK, "2026-W45", "weekly"),
+        (Grain.MONTH, "2026-10", "monthly"),
+        (Grain.QUARTER, "2026-Q3", "quarterly"),
+    ):
+        period = Period.parse(period_id)
+        close(settings, period)
+        result = run(settings, period.start.isoformat(), grain=grain)
+        assert result.success
+        drafts = settings.home / "drafts"
+        card = read_scorecard(drafts / ritual / period_id / "scorecard.json")
+        assert (card.stand_up is not None) == (grain is Grain.WEEK)
+        assert (card.strategy is not None) == (grain is Grain.QUARTER)
+        assert (card.leadership_page is not None) == (grain is not Grain.WEEK)
+        file = drafts / "leaders" / ritual / f"{period_id}.json"
+        assert file.exists() == (grain is not Grain.WEEK)
+        if file.exists():
+            assert [page.person_id for page in read_leaders(file)] == ["p1", "p2"]
+        (event,) = result.asset_materializations_for_node(f"scorecard__{grain}_scorecard")
+        told = json.dumps({name: str(value.value) for name, value in event.metadata.items()})
+        assert "Something p1" not in told and "Ada Byron" not in told
 
 
 def test_a_range_of_months_is_one_run_with_each_month_s_own_figures(

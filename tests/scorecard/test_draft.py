@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orchestration.periods import Period
 from orchestration.problems import Problem
 from orchestration.scorecard import draft
 from orchestration.scorecard.basis import basis_of
@@ -21,6 +22,7 @@ from orchestration.scorecard.consistency import inconsistencies
 from orchestration.scorecard.draft import draft_folder, read_scorecard, to_json, write_scorecard
 from orchestration.scorecard.model import Figure, Mark, Scorecard
 from orchestration.settings import PathSettings, Settings
+from tests.scorecard.conftest import fill
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Case
@@ -62,6 +64,32 @@ def test_equal_rows_in_any_order_give_equal_bytes(full_case: Case) -> None:
             setattr(full_case, name, dict(items))
         chance.shuffle(full_case.catalogue)
         assert to_json(full_case.build()) == first
+
+
+@pytest.mark.parametrize("period", ["2026-10", "2026-W45", "2026-Q3"])
+def test_every_model_s_rows_in_any_order_give_equal_bytes(full_case: Case, period: str) -> None:
+    full_case.period, full_case.units = Period.parse(period), []
+    full_case.unit("whole", name="Acme", headcount=500)
+    fill(full_case)
+    first, pages = to_json(full_case.build()), full_case.pages()
+    assert pages.keys() == {"p1", "p2"}
+    chance = random.Random(7)
+    for _ in range(5):
+        for rows in full_case.models.values():
+            chance.shuffle(rows)
+        chance.shuffle(full_case.units)
+        assert to_json(full_case.build()) == first
+        assert full_case.pages() == pages
+
+
+@pytest.mark.parametrize("period", ["2026-10", "2026-W45", "2026-Q3"])
+def test_hostile_texts_pass_through_every_part_as_data(full_case: Case, period: str) -> None:
+    full_case.period, full_case.units = Period.parse(period), []
+    full_case.unit("whole", name="Acme", headcount=500)
+    fill(full_case, "<b>{{7*7}} {0} %s\u202e|*x*")
+    document = to_json(full_case.build()).decode()
+    assert "<b>{{7*7}} {0} %s" in document
+    assert "49" not in json.dumps([page.name for page in full_case.pages().values()])
 
 
 def test_trailing_zeros_of_the_engine_change_nothing(full_case: Case) -> None:
@@ -190,3 +218,56 @@ def test_the_look_back_finds_each_fault(full_case: Case) -> None:
     assert "headline KPIs" in found(card.model_copy(update={"kpis": card.kpis[:2]}))
     hidden = Figure(state="suppressed", text="too few people to show")
     assert "what it is made of" in found(changed(card, "now", now=hidden))
+
+
+def test_the_look_back_finds_faults_of_the_new_pages(full_case: Case) -> None:
+    fill(full_case)
+    card, marts = full_case.build(), full_case.marts
+    assert inconsistencies(card, marts) == []
+    page = card.leadership_page
+    assert page is not None
+    shown = Figure(state="value", value=Decimal(3), text="3 of 4")
+    assert page.units[-1].velocity_after.state == "suppressed"  # of four people
+    units = (*page.units[:-1], page.units[-1].model_copy(update={"velocity_after": shown}))
+    leaking = card.model_copy(update={"leadership_page": page.model_copy(update={"units": units})})
+    assert inconsistencies(leaking, marts) == [
+        "velocity_after: a group of too few people in x can be worked out"
+    ]
+    twice = card.model_copy(update={"log": (*card.log, card.log[0])})
+    assert inconsistencies(twice, marts) == ["log entry o/decision: stands on the page twice"]
+    lost = card.model_copy(update={"log": card.log[1:]})
+    assert inconsistencies(lost, marts) == ["log entry o/decision: is open, but not on the page"]
+    sure = card.kpis[4].model_copy(update={"forecast": shown, "limits": None})
+    forecast = card.model_copy(update={"kpis": (*card.kpis[:4], sure)})
+    assert "active_learner_rate: has a forecast, but its process is not predictable" in (
+        inconsistencies(forecast, marts)
+    )
+
+
+def test_the_look_back_compares_goals_with_the_unit_table(full_case: Case) -> None:
+    full_case.period, full_case.units = Period.parse("2026-Q3"), []
+    full_case.unit("whole", name="Acme", headcount=500)
+    fill(full_case)
+    for unit, people in (("o", 300), ("x", 4)):
+        full_case.value("performance_improvement", 3, unit=unit, people=people, numerator=103,
+                        denominator=100)  # fmt: skip
+    card, marts = full_case.build(), full_case.marts
+    assert inconsistencies(card, marts) == []
+    assert card.strategy is not None
+    goals = {goal.org_unit_id: goal for goal in card.strategy.goals}
+    assert (goals["o"].change.text, goals["x"].change.state) == ("+3.0 %", "suppressed")
+
+    def found(unit: str, **update: Any) -> list[str]:
+        assert card.strategy is not None
+        other = tuple(
+            goal.model_copy(update=update) if goal.org_unit_id == unit else goal
+            for goal in card.strategy.goals
+        )
+        strategy = card.strategy.model_copy(update={"goals": other})
+        return inconsistencies(card.model_copy(update={"strategy": strategy}), marts)
+
+    shown = Figure(state="value", value=Decimal(1), text="1")
+    assert found("x", outcome=shown) == ["goal of x: withheld, but what it is made of is shown"]
+    assert found("x", adoption={"active_learner_rate": shown}) == [
+        "goal of x: shows other figures than the unit table"
+    ]

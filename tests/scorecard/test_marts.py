@@ -16,8 +16,9 @@ from orchestration.periods import Grain, Period
 from orchestration.scorecard.build import build_scorecard
 from orchestration.scorecard.consistency import inconsistencies
 from orchestration.scorecard.draft import to_json
-from orchestration.scorecard.marts import Marts, load_marts
+from orchestration.scorecard.marts import GOVERNANCE_MODELS, Marts, load_marts
 from orchestration.warehouse.published import publish
+from tests.scorecard.conftest import fill
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Case
@@ -50,7 +51,7 @@ AMOUNTS = {
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:
     names = list(rows[0])
-    types = [AMOUNT if n in AMOUNTS else TYPES.get(n, pa.string()) for n in names]
+    types = [_type(name, rows) for name in names]
     schema = pa.schema(list(zip(names, types, strict=True)))
     typed = [
         {
@@ -60,6 +61,15 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
         for row in rows
     ]
     return pa.Table.from_pylist(typed, schema=schema)
+
+
+def _type(name: str, rows: list[dict[str, Any]]) -> pa.DataType:
+    known = next((row[name] for row in rows if row[name] is not None), None)
+    if name in AMOUNTS or isinstance(known, Decimal):
+        return AMOUNT
+    if name in TYPES:
+        return TYPES[name]
+    return pa.string() if known is None else pa.scalar(known).type
 
 
 def publish_case(case: Case, lake: Lake) -> None:
@@ -82,6 +92,56 @@ def publish_case(case: Case, lake: Lake) -> None:
     publish_rows(lake, own, own_models)
     coarser = {"kpi_values": marts.coarser_values, "kpi_signals": marts.coarser_signals}
     publish_rows(lake, Grain.QUARTER, {**coarser, "org_units": quarter_units})
+
+
+@pytest.mark.parametrize("period", ["2026-10", "2026-W45", "2026-Q3"])
+def test_the_models_of_the_rituals_are_read(full_case: Case, lake: Lake, period: str) -> None:
+    """What the lake gives of every model is what was published; of none that is not there."""
+    full_case.period, full_case.units = Period.parse(period), []
+    full_case.unit("whole", name="Acme", headcount=500)
+    fill(full_case)
+    publish_case(full_case, lake)
+    grain = full_case.period.grain
+    models = {
+        name: full_case.models[name]
+        for name, grains in GOVERNANCE_MODELS.items()
+        if grain in grains
+    }
+    assert load_marts(lake, full_case.period).decision_log == []  # an older lake
+    publish_rows(lake, grain, {**models, **period_models(full_case)})
+    if grain is Grain.QUARTER:
+        september = [
+            {**row, "period_start": date(2026, 9, 1)} for row in full_case.models["month_signals"]
+        ]
+        publish_rows(lake, Grain.MONTH, {"kpi_signals": september})
+    marts = load_marts(lake, full_case.period)
+    for name, rows in models.items():
+        found = getattr(marts, name)
+        assert len(found) == len(rows), name
+        assert set(found[0]) == set(rows[0]), name
+    assert len(marts.outcomes) == (3 if grain is Grain.QUARTER else 0)
+    assert len(marts.month_signals) == (3 if grain is Grain.QUARTER else 0)
+    absent = {name for name, grains in GOVERNANCE_MODELS.items() if grain not in grains}
+    assert not any(getattr(marts, name) for name in absent)
+    card = build_scorecard(
+        marts, full_case.period, full_case.basis, full_case.settings, full_case.charter
+    )
+    assert inconsistencies(card, marts) == []
+
+
+def period_models(case: Case) -> dict[str, list[dict[str, Any]]]:
+    """The rows of one period that its next build publishes again, the new models beside them."""
+    marts: Marts = case.marts
+    start = case.period.start
+    given = {
+        name: [row for row in getattr(marts, name) if row["period_start"] == start]
+        for name in ("kpi_values", "kpi_signals", "org_units", "governance")
+    }
+    charter = {
+        name: [{"period_start": start, **row} for row in getattr(marts, name)]
+        for name in ("kpi_catalogue", "decision_rights")
+    }
+    return {**given, **charter, "fct_outcomes": marts.outcomes}
 
 
 def publish_rows(lake: Lake, grain: Grain, models: dict[str, list[dict[str, Any]]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,33 @@ def test_stalled_people_are_protected_course_by_course(week: Case) -> None:
         ("People have come to a halt in 'B'", "Executive office"),
         ("People have come to a halt in 'B'", "Sales"),
     ]
+
+
+def test_what_is_not_said_can_never_be_worked_out(week: Case) -> None:
+    """Random weeks: the whole's number less those said is nobody, or a group large enough."""
+    from orchestration.scorecard.figures import Figures
+
+    chance = random.Random(17)
+    silent = 0
+    for _ in range(200):
+        counts = {unit: chance.choice([0, 1, 3, 4, 5, 6, 9, 40]) for unit in ("o", "s", "x")}
+        directly = chance.choice([0, 0, 1, 4, 8])  # in the whole, but in none of its units
+        week.values = {}
+        overdue_people(week, whole=sum(counts.values()) + directly, **counts)
+        figures = Figures(week.marts, week.period, week.basis, week.settings)
+        blockers = ranked_blockers(figures, week.charter)
+        said = {
+            b.unit: counts[b.unit[0].lower()] if b.unit != "Executive office" else counts["x"]
+            for b in blockers
+            if not b.what.startswith("People")
+        }
+        silent += len(blockers) - len(said)
+        assert not any(0 < count < 5 for count in said.values())
+        beside = {f.kpi_id: f.figure for f in week.kpi("on_time_completion_rate").beside}
+        if beside["mandatory_overdue_today"].state == "value":
+            left = sum(counts.values()) + directly - sum(said.values())
+            assert not 0 < left < 5
+    assert silent > 50
 
 
 def rate(case: Case, unit: str, value: int, variation: str, people: int = 100) -> None:
