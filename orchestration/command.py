@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,18 +71,26 @@ def _today(settings: Settings) -> date:
 
 
 @cli.command()
-@click.option("--month", help="the month to review, as 2026-10; default the latest closed one")
-def run(month: str | None) -> None:
-    """Land what has arrived, review one month and deliver it, once."""
+@click.option(
+    "--period",
+    "period_id",
+    help="what to review: a week as 2026-W45, a month as 2026-10 or a quarter as 2026-Q3; "
+    "default the latest closed month",
+)
+def run(period_id: str | None) -> None:
+    """Land what has arrived, review one period and deliver it, once."""
+    from orchestration.delivery.mailings import MAILINGS
+
     settings = load_settings()
-    click.echo(f"{settings.organisation.name}: monthly executive review")
+    named = Period.parse(period_id) if period_id else None
+    grain = named.grain if named else Grain.MONTH
+    click.echo(f"{settings.organisation.name}: {MAILINGS[grain.ritual].words}")
     if settings_in_force() == SAMPLE_SETTINGS:
         with _step("Sample organisation: raw feed files in the landing folder"):
-            period = _write_sample(settings, month)
+            last_month = _write_sample(settings)
+        period = named or last_month
     else:
-        period = Period.parse(month) if month else latest_closed(Grain.MONTH, _today(settings))
-    if period.grain is not Grain.MONTH:
-        raise Problem(f"{period.id} is not a month.", remedy="write it as 2026-10.")
+        period = named or latest_closed(grain, _today(settings))
     with _step("Loading the Dagster definitions"), ThreadPoolExecutor(1) as beside:
         from orchestration.warehouse.project import prepare_manifest
 
@@ -97,8 +105,8 @@ def run(month: str | None) -> None:
         Review(settings, definitions, instance, period).run()
 
 
-def _write_sample(settings: Settings, month: str | None) -> Period:
-    """Write the sample where none lies yet; returns the month to review: its last one."""
+def _write_sample(settings: Settings) -> Period:
+    """Write the sample where none lies yet; returns its last month."""
     from orchestration.sample.parameters import SampleParameters
     from orchestration.sample.simulation import recorded, simulate
 
@@ -107,14 +115,14 @@ def _write_sample(settings: Settings, month: str | None) -> Period:
         raise Problem("the sample's settings name no charter folder.", file=str(SAMPLE_SETTINGS))
     record = recorded(charter.parent)
     if record is None:
-        last = Period.parse(month) if month else latest_closed(Grain.MONTH, _today(settings))
+        last = latest_closed(Grain.MONTH, _today(settings))
         simulate(SampleParameters(last_month=last), settings.landing_folder, charter.parent)
         return last
-    return Period.parse(month or record["parameters"]["last_month"])
+    return Period.parse(record["parameters"]["last_month"])
 
 
 class Review:
-    """One month's review as a sequence of Dagster runs."""
+    """One period's review as a sequence of Dagster runs."""
 
     def __init__(
         self,
@@ -127,6 +135,7 @@ class Review:
         self.definitions = definitions
         self.instance = instance
         self.period = period
+        self.grain = period.grain
 
     def run(self) -> None:
         """Ingest, close, publish; then print the figures and where the files lie."""
@@ -137,16 +146,17 @@ class Review:
         self._foundation()
         self._ingest()
         state = State.open(self.settings)
-        ritual = Grain.MONTH.ritual
+        ritual = self.grain.ritual
         if self.period.id in state.settled_periods(ritual):
             click.echo(
                 f"The review of {self.period.label} was delivered before: nothing is sent again."
             )
         else:
-            self._figures(Grain.QUARTER)
-            self._figures(Grain.MONTH)
+            for grain in reversed(Grain):
+                if list(Grain).index(grain) >= list(Grain).index(self.grain):
+                    self._figures(grain)
             self._draft()
-            for mailing in published_together(Grain.MONTH):
+            for mailing in published_together(self.grain):
                 if mailing.is_drafted(self.settings, self.period):
                     open_intent(state, mailing.name, self.period.id, opened_by="person")
             self._publish()
@@ -194,13 +204,7 @@ class Review:
         from orchestration.cadences import close_job_name
         from orchestration.runs import execute
 
-        last = (
-            self.period
-            if grain is Grain.MONTH
-            else latest_closed(
-                grain, self.period.end.replace(day=1).fromordinal(self.period.end.toordinal() + 1)
-            )
-        )
+        last = latest_closed(grain, self.period.end + timedelta(days=1))
         wanted = self._missing(grain, last)
         if not wanted:
             return
@@ -251,9 +255,9 @@ class Review:
         from orchestration.cadences import close_job_name
         from orchestration.runs import execute
 
-        job = close_job_name(Grain.MONTH)
+        job = close_job_name(self.grain)
         key = partition_key(self.period)
-        with _step(f"Draft: scorecard, pack and email of {self.period.label}"):
+        with _step(f"Draft: scorecard, pages and email of {self.period.label}"):
             execute(
                 self.settings,
                 self.definitions,
@@ -274,7 +278,7 @@ class Review:
                 self.settings,
                 self.definitions,
                 self.instance,
-                publish_job_name(Grain.MONTH),
+                publish_job_name(self.grain),
                 key,
                 key,
             )
@@ -284,7 +288,7 @@ class Review:
         from orchestration.state import State
 
         state = State.open(self.settings)
-        edition = state.latest_edition(Grain.MONTH.ritual, self.period.id)
+        edition = state.latest_edition(self.grain.ritual, self.period.id)
         if edition is None:
             raise Problem(
                 f"no edition of {self.period.label} was sealed.",
@@ -303,8 +307,9 @@ class Review:
         if self.settings.delivery.channel == "outbox":
             for mail in sorted((self.settings.home / "outbox").glob(f"*{self.period.id}*.eml")):
                 click.echo(f"  email      {_shown(mail)}")
-        click.echo(f"  scorecard  {_shown(folder / 'scorecard.pdf')}")
-        click.echo(f"  pack       {_shown(folder / 'review-pack.pdf')}")
+        for name, file in (("scorecard", "scorecard.pdf"), ("pack", "review-pack.pdf")):
+            if (folder / file).exists():
+                click.echo(f"  {name:<9}  {_shown(folder / file)}")
 
 
 def _shown(path: Path) -> str:
@@ -351,3 +356,15 @@ def dry_run(ritual: str | None, period: str | None) -> None:
     of = named or latest_closed(mailing.grain, _today(settings))
     for line in audience(settings, mailing, of):
         click.echo(line)
+
+
+@cli.command()
+def archive() -> None:
+    """Bring the review archive up to date and print where it lies; open it in any browser."""
+    from orchestration.archive.site import build_site
+
+    site = build_site(load_settings())
+    click.echo(f"{site.editions} editions sent, {site.unsent} reviews archived and not sent.")
+    for fault in site.faults:
+        click.secho(f"  {fault}", fg="red")
+    click.echo(f"Archive: {_shown(site.index)}")

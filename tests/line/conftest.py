@@ -25,7 +25,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
     simulate(SAMPLE, home / "landing", home / "sample")
     write_settings(home)
     organisation = Organisation(home)
-    done = organisation.command("run", "--month", LAST.id)
+    done = organisation.command("run", "--period", LAST.id)
     assert done.returncode == 0, done.stdout + done.stderr
     preserve(home)
     return FirstRun(organisation, done.stdout)

@@ -98,7 +98,7 @@ def test_the_scorecards_figures_are_the_published_ones(organisation: Organisatio
 
 def test_the_second_run_delivers_nothing_and_says_so(changing: Organisation) -> None:
     before = changing.mails()
-    done = changing.command("run", "--month", LAST.id)
+    done = changing.command("run", "--period", LAST.id)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "delivered before: nothing is sent again" in done.stdout
     assert "Nothing new in the landing folder" in done.stdout
@@ -130,7 +130,7 @@ def test_without_an_intent_a_month_is_archived(changing: Organisation) -> None:
 
 def test_a_dry_run_names_who_would_get_it_and_sends_nothing(organisation: Organisation) -> None:
     before = organisation.mails()
-    done = organisation.command("dry-run", "--month", LAST.id)
+    done = organisation.command("dry-run", "--period", LAST.id)
     assert done.returncode == 0, done.stderr
     for content in before.values():
         mail = cast(EmailMessage, email.message_from_bytes(content, policy=email_policy))

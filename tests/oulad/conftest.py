@@ -113,7 +113,7 @@ def university(tmp_path_factory: pytest.TempPathFactory) -> OpenUniversity:
     settings = lay_out(home)
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "orchestration", "run", "--month", MONTH.id],
+        [sys.executable, "-m", "orchestration", "run", "--period", MONTH.id],
         cwd=PROJECT_ROOT,
         env={
             **os.environ,
