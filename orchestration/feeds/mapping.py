@@ -383,7 +383,8 @@ def _unbound(
     text = str(error).splitlines()[0]
     found = re.search(
         r'(?:Referenced column "(?P<a>[^"]+)" not found'
-        r'|does not have a column named "(?P<b>[^"]+)")',
+        r'|does not have a column named "(?P<b>[^"]+)"'
+        r'|Column "(?P<c>[^"]+)" referenced that exists in the SELECT clause)',
         text,
     )
     if found is None:
@@ -391,7 +392,7 @@ def _unbound(
             f"{where} cannot be run on the delivered files: {text}",
             remedy="correct the mapping, or send the files as it expects them.",
         )
-    column = found["a"] or found["b"]
+    column = found["a"] or found["b"] or found["c"]
     table = re.search(r'Table "([^"]+)" does not have', text)
     views = [table[1]] if table and table[1] in sources else list(sources)
     files = [source for view in views for source in sources[view]]

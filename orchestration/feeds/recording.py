@@ -236,7 +236,7 @@ def _text(column: Column, value: object, number: int) -> str:
             )
         return day.isoformat()
     places = int(column.sql_type.rstrip(")").split(",")[1])
-    amount = _decimal(text, places)
+    amount = decimal_of(text, places)
     if amount is None:
         raise Problem(
             f"the value is not a number of at most {places} decimal places.",
@@ -247,8 +247,8 @@ def _text(column: Column, value: object, number: int) -> str:
     return str(amount)
 
 
-def _decimal(text: str, places: int) -> Decimal | None:
-    """The number with that many places; None where the text is none or has more."""
+def decimal_of(text: str, places: int) -> Decimal | None:
+    """The number with that many places; None where the text is no number or has more places."""
     try:
         amount = Decimal(text)
         rounded = amount.quantize(Decimal(1).scaleb(-places))

@@ -39,7 +39,10 @@ def _say(settings: Settings, rows: list[Row], recorded_by: str | None, known: An
         except Problem as problem:
             raise _of_option(problem, "by") from problem
         rows = [{**row, "recorded_by": person} for row in rows]
-    done = put(settings, rows)
+    try:
+        done = put(settings, rows)
+    except Problem as problem:
+        raise Problem(problem.message, column=problem.column, remedy=problem.remedy) from problem
     for entry in done.added:
         click.echo(f"Recorded {entry}.")
     for entry in done.known:
@@ -71,8 +74,8 @@ def _tell(
 
 def _of_option(problem: Problem, name: str | None) -> Problem:
     """The problem of a field as one of the option that gave it."""
-    if name is None:
-        return problem
+    if name is None or name == "entry":  # an argument, which its message names
+        return Problem(problem.message, remedy=problem.remedy)
     return Problem(
         f"--{name.replace('_', '-')}: {problem.message}", file=problem.file, remedy=problem.remedy
     )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Literal, TypeVar
 
-from orchestration.feeds.recording import made_id
+from orchestration.feeds.recording import decimal_of, made_id
 from orchestration.feeds.rules import ENTRY_KINDS
 from orchestration.periods import Period
 from orchestration.problems import Problem
@@ -86,6 +87,27 @@ class Answers:
 
         return self.checked(name, check)
 
+    def number(self, name: str, places: int) -> Decimal | None:
+        """The answer as a number of at most so many decimal places."""
+
+        def check(text: str) -> Decimal:
+            number = decimal_of(text, places)
+            if number is None:
+                raise Problem(
+                    f"{text!r} is not a number of at most {places} decimal places.",
+                    remedy="write it as 2500 or 2500.50.",
+                )
+            return number
+
+        return self.checked(name, check)
+
+    def money(self, name: str) -> Decimal | None:
+        """The answer as an amount of money."""
+        amount = self.number(name, 2)
+        if amount is not None and amount < 0:
+            raise Problem(f"{amount} is negative.", column=name, remedy="write it without a sign.")
+        return amount
+
 
 def leader_action(answers: Answers, source: Source) -> Row:
     """What a leader did. Fields: who, kind, on, unit, message, note."""
@@ -158,8 +180,11 @@ def entry(answers: Answers, source: Source, entry_id: str | None = None) -> Row:
         raise Problem("nobody owes it.", column="owner", remedy="name a person or a role.")
     if due_on is None:
         raise Problem("it has no day.", column="due_on", remedy="say until when it is owed.")
-    if due_on < asked_on:
-        raise Problem(f"{due_on} is before {asked_on}, the day it was asked.", column="due_on")
+    decided_on = answers.day("decided_on", future=False)
+    closed_on = answers.day("closed_on", future=False)
+    for name, day in (("due_on", due_on), ("decided_on", decided_on), ("closed_on", closed_on)):
+        if day is not None and day < asked_on:
+            raise Problem(f"{day} is before {asked_on}, the day it was asked.", column=name)
     return {
         "source": source,
         "subject": "decision",
@@ -174,11 +199,11 @@ def entry(answers: Answers, source: Source, entry_id: str | None = None) -> Row:
         "asked_on": asked_on,
         "asked_in": answers.text("asked_in"),
         "due_on": due_on,
-        "amount": answers.text("amount"),
-        "decided_on": answers.day("decided_on", future=False),
+        "amount": answers.money("amount"),
+        "decided_on": decided_on,
         "decided_by_person_id": answers.checked("decided_by", known.person),
         "outcome": answers.text("outcome"),
-        "closed_on": answers.day("closed_on", future=False),
+        "closed_on": closed_on,
         "warning_id": answers.text("warning"),
         "if_not_taken": answers.text("if_not_taken"),
     }
@@ -200,7 +225,7 @@ def decided(answers: Answers, source: Source, log: Mapping[str, Mapping[str, str
         "decided_on": day,
         "decided_by_person_id": answers.surely("by", answers.known.person),
         "outcome": answers.needed("outcome"),
-        "amount": answers.text("amount"),
+        "amount": answers.money("amount"),
         "due_on": answers.day("due_on"),
     }
 
@@ -261,6 +286,8 @@ def outcome(answers: Answers, source: Source) -> Row:
             return Period.parse(text).start
 
     start = answers.surely("period", first_day)
+    answers.needed("numerator")
+    numerator = answers.number("numerator", 4)
     return {
         "source": source,
         "subject": "outcome",
@@ -268,8 +295,8 @@ def outcome(answers: Answers, source: Source) -> Row:
         "org_unit_id": unit,
         "metric": metric,
         "period_start": start,
-        "numerator": answers.needed("numerator"),
-        "denominator": answers.text("denominator"),
+        "numerator": numerator,
+        "denominator": answers.number("denominator", 4),
         "unit": answers.text("measured_in"),
         "direction": answers.checked(
             "better", lambda text: known.word(text, DIRECTIONS, "direction")

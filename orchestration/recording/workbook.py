@@ -413,7 +413,16 @@ def _put_text(cell: Cell, text: str) -> None:
     cell.data_type = "s"
 
 
-def read(settings: Settings, file: Path, today: date) -> list[Row]:
+@dataclass(frozen=True)
+class Placed:
+    """A row of ``records`` and where it stands in the workbook: the sheet, and its data row."""
+
+    row: Row
+    sheet: str
+    number: int
+
+
+def read(settings: Settings, file: Path, today: date) -> list[Placed]:
     """The rows of ``records`` that a filled-in workbook holds, in the order of its sheets.
 
     An entry of the log that is known gives a row with what is new of it, and none where nothing
@@ -427,7 +436,7 @@ def read(settings: Settings, file: Path, today: date) -> list[Row]:
         raise Problem("the file does not exist.", file=str(file))
     known, log = Known.read(settings), decision_log(settings)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    rows: list[Row] = []
+    rows: list[Placed] = []
     for sheet in SHEETS:
         source = Source("workbook", str(file), file, file, digest, file.stat().st_size)
         for number, given in _filled(replace(source, sheet=sheet.name), sheet):
@@ -442,7 +451,7 @@ def read(settings: Settings, file: Path, today: date) -> list[Row]:
                     remedy=problem.remedy,
                 ) from problem
             if row is not None:
-                rows.append(row)
+                rows.append(Placed(row, sheet.name, number))
     return rows
 
 
@@ -502,4 +511,17 @@ def read_in(settings: Settings, file: Path, today: date) -> Recorded:
     Raises:
         Problem: see ``read``.
     """
-    return record(settings, read(settings, file, today))
+    placed = read(settings, file, today)
+    try:
+        return record(settings, [one.row for one in placed])
+    except Problem as problem:
+        if problem.row is None:
+            raise
+        at = placed[problem.row - 1]
+        raise Problem(
+            problem.message,
+            file=f"{file} (sheet {at.sheet})",
+            column=problem.column,
+            row=at.number,
+            remedy=problem.remedy,
+        ) from problem

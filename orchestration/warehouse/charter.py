@@ -779,9 +779,10 @@ def _amount_fault(row: Row) -> tuple[str, str] | None:
 def did_you_mean(word: str, among: Iterable[str]) -> str:
     """The remedy for a word that is not known: the nearest known one, or all of them if few."""
     known = sorted(set(among))
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    in_any_case = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), in_any_case, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {in_any_case[close[0]]!r}?"
     shown = ", ".join(known[:_MOST_SHOWN]) + (", ..." if len(known) > _MOST_SHOWN else "")
     return f"use one of {shown}." if known else "none is known yet."
 
