@@ -88,12 +88,13 @@ def _too_few(row: Row, figures: Figures) -> bool:
     if row["parameter"] == HOURS:
         return int(figures.units.get(unit, {}).get("headcount") or 0) < figures.threshold
     if row["parameter"] == CASCADE:
-        managers = [
+        own = figures.beneath(unit)
+        managers = sum(
             int(r["managers"] or 0)
             for r in figures.marts.message_cascade
-            if r["message_id"] == row["message_id"] and figures.unit_of_row(r) == unit
-        ]
-        return max(managers, default=0) < figures.threshold
+            if r["message_id"] == row["message_id"] and figures.unit_of_row(r) in own
+        )
+        return managers < figures.threshold
     return False
 
 

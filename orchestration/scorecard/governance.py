@@ -74,6 +74,14 @@ class Governance:
         """Who can act in a role for a unit: where it is vacant, who stands one level up."""
         return wording.listed([self._reachable(part, unit) for part in _parts(role)])
 
+    def holds(self, person_id: str, role: str, unit: str) -> bool:
+        """Whether a person is among the holders of a role (or of one of several) for a unit."""
+        return any(
+            str(row["person_id"]) == person_id
+            for part in _parts(role)
+            for row in self._nearest(part, unit)
+        )
+
     def person(self, person_id: str | None, role: str | None) -> str:
         """A leader by name, anybody else by role; 'not named' where neither is known."""
         if person_id is not None and person_id in self._named:

@@ -54,7 +54,7 @@ def _page(
     unit = own_unit(figures, rows)
     target = charter.leader_target(person, VISIBLE_WEEKS, figures.period.end)
     flagship = leader_index(figures, "leaders_flagship", person, unit)
-    attended = leader_index(figures, "reviews_attended", person, unit)
+    attended = leader_index(figures, leadership.ATTENDED, person, unit)
     return LeaderPage(
         person_id=person,
         manager_person_id=str(senior["manager_id"]) if senior["manager_id"] else None,
@@ -76,7 +76,7 @@ def _page(
         decision_wait=leadership.waited(
             leader_index(figures, "decision_wait_days", person, unit), figures.currency
         ),
-        attendance=leadership.counted(attended),
+        attendance=_attendance(attended),
         actions=_actions(figures, person, unit),
         kpis=_kpis(figures, unit),
         plan=_plan(figures, person, unit),
@@ -129,13 +129,21 @@ def _flagship(row: Row | None) -> Figure:
     return Figure(state="value", value=Decimal(0), text="no record of completion")
 
 
+def _attendance(row: Row | None) -> Figure:
+    if row is None or row["value"] is None:
+        return wording.no_data(None, wording.NO_RECORD)
+    reviews = "review" if row["value"] == 1 else "reviews"
+    shown = wording.plain_figure(row["value"])
+    return Figure(state="value", value=shown.value, text=f"{shown.text} {reviews}")
+
+
 def _actions(figures: Figures, person: str, unit: str) -> tuple[LeaderAction, ...]:
     own = figures.beneath(unit)
-    rows = {
-        str(row["action_id"]): row
-        for row in figures.marts.leader_actions
-        if str(row["person_id"]) == person
-    }
+    rows: dict[str, Row] = {}
+    for row in figures.marts.leader_actions:  # one a unit that they lead: the page's own goes first
+        mine = figures.unit_of_row(row) == unit
+        if str(row["person_id"]) == person and (mine or str(row["action_id"]) not in rows):
+            rows[str(row["action_id"])] = row
     found = []
     for row in sorted(rows.values(), key=lambda r: (r["happened_on"], str(r["action_id"]))):
         audience = row["audience_org_unit_id"]
@@ -184,11 +192,18 @@ def _plan(figures: Figures, person: str, unit: str) -> PlanProgress | None:
     seen = {unit}
     while at is not None and at not in seen:
         seen.add(at)
-        own = [row for row in plans.get(at, []) if str(row["owner_person_id"]) == person]
+        own = [row for row in plans.get(at, []) if _is_theirs(row, figures, person, at)]
         if own:
             return plan.progress(figures, at, own, whole_plan=False)
         at = figures.tree.get(at)
     return None
+
+
+def _is_theirs(row: Row, figures: Figures, person: str, unit: str) -> bool:
+    """Whether an action of a plan is a leader's: of several holders of a role it is each one's."""
+    if row["owner_person_id"] is not None:
+        return str(row["owner_person_id"]) == person
+    return figures.governance.holds(person, str(row["owner_role"] or ""), unit)
 
 
 def _log(figures: Figures, person: str) -> tuple[LogEntry, ...]:

@@ -13,6 +13,7 @@ from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.marts import Row
 from orchestration.scorecard.model import Figure, Leadership, UnitLeadership
 
+ATTENDED = "reviews_attended"
 _OF_PEOPLE = {
     "leaders_active": ("leaders_active",),
     "leaders_flagship": ("leaders_flagship",),
@@ -63,7 +64,7 @@ def index(figures: Figures, index_id: str, unit: str, person_id: str | None = No
 
 def counted(row: Row | None) -> Figure:
     """'9 of 13'; 'no record' where nothing was recorded, and never why of a person."""
-    if row is None or row["denominator"] is None or not row["denominator"]:
+    if row is None or row["value"] is None or not row["denominator"]:
         return wording.no_data(None, wording.NO_RECORD)
     return wording.n_of_total(row["numerator"] or Decimal(0), row["denominator"])
 
@@ -199,7 +200,14 @@ def _vacancies(figures: Figures) -> Iterator[str]:
 
 
 def _footnote(figures: Figures) -> str | None:
-    row = index(figures, "reviews_attended", figures.root)
-    if row is None or not row["denominator"]:
+    """How often named leaders attended reviews: of each the most of their lines, which may meet."""
+    attended: dict[str, Decimal] = {}
+    for row in figures.marts.leader_indices:
+        if row["subject"] == "leader" and row["index_id"] == ATTENDED and row["value"]:
+            person = str(row["person_id"])
+            attended[person] = max(attended.get(person, Decimal(0)), row["value"])
+    if not attended:
         return None
-    return f"Attendance at the reviews, for the record: {counted(row).text}."
+    total = wording.plain_number(sum(attended.values(), Decimal(0)))
+    leaders = wording.counted(len(attended), "named leader")
+    return f"Attendance at reviews, for the record: {total} by {leaders}."

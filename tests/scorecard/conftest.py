@@ -339,7 +339,8 @@ class Case:
         return self.row("decision_log", entry_id=entry_id, **given)
 
     def index(self, index_id: str, part: Any, total: Any, **given: Any) -> Row:
-        """Add a leadership index with its numerator and denominator."""
+        """Add a leadership index with its numerator and denominator; a value unless given."""
+        given.setdefault("value", part)
         return self.row(
             "leader_indices", index_id=index_id, numerator=part, denominator=total, **given
         )

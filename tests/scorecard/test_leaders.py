@@ -81,7 +81,7 @@ def test_a_leader_s_own_line(case: Case) -> None:
     own("leaders_flagship", 1, 1)
     own("commitments_on_time", 2, 3)
     own("decision_wait_days", None, 2, value=4)
-    own("reviews_attended", 5, 6)
+    own("reviews_attended", 5, None)
     case.index("visible_weeks", 1, 13, subject="leader", person_id="p4", org_unit_id="s")
     case.charter = replace(
         case.charter,
@@ -98,7 +98,7 @@ def test_a_leader_s_own_line(case: Case) -> None:
     page = case.pages()["p2"]
     assert (page.visible_weeks.text, page.visible_target.text) == ("9 of 13", "10 weeks")
     assert (page.flagship.text, page.commitments.text) == ("completed", "2 of 3")
-    assert (page.decision_wait.text, page.attendance.text) == ("4 days", "5 of 6")
+    assert (page.decision_wait.text, page.attendance.text) == ("4 days", "5 reviews")
     other = case.pages()["p3"]
     assert {
         figure.text
@@ -129,6 +129,9 @@ def test_actions_in_words_and_where_they_were_seen(case: Case) -> None:
         ("Learner recognised", "no audience recorded", True),
     ]
     assert len(case.pages()["p4"].actions) == 1
+    again = {**case.models["leader_actions"][2], "org_unit_id": "whole", "reaches_unit": 1}
+    case.models["leader_actions"].insert(0, again)  # the same action in another unit they lead
+    assert [a.counts for a in case.pages()["p2"].actions] == [True, False, False, True, True]
 
 
 def test_the_log_holds_what_waits_for_them_only(case: Case) -> None:
@@ -163,6 +166,10 @@ def test_the_unit_s_plan_or_their_own_actions_of_the_plan_above(case: Case) -> N
     ]
     assert (own.unit, own.done, own.due_by_now) == ("Operations", 0, 2)
     assert pages["p4"].plan is None
+    case.models["leader_plan"][2]["owner_person_id"] = None  # of every unit head
+    case.holder("unit_head", "p3", unit="o")
+    own = case.pages()["p3"].plan
+    assert own is not None and [item.action for item in own.items] == ["Cascade", "Recognise"]
 
 
 def test_comments_are_asked_of_the_owner_of_a_headline_that_signals(case: Case) -> None:

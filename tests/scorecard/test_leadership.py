@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -106,10 +107,23 @@ def test_the_velocities_of_one_line_are_withheld_together(full_case: Case) -> No
 
 
 def test_attendance_is_a_footnote(full_case: Case) -> None:
-    full_case.index("reviews_attended", 5, 6)
-    assert page(full_case).footnote == "Attendance at the reviews, for the record: 5 of 6."
-    full_case.models["leader_indices"][0]["denominator"] = None
+    full_case.unit("o", "whole")
+    for person, unit, count in (("p1", "o", 5), ("p1", "whole", 5), ("p2", "o", 2),
+                                ("p3", "o", None)):  # fmt: skip
+        full_case.index("reviews_attended", count, None, subject="leader", person_id=person,
+                        org_unit_id=unit)  # fmt: skip
+    assert page(full_case).footnote == (
+        "Attendance at reviews, for the record: 7 by two named leaders."
+    )
+    full_case.models["leader_indices"] = full_case.models["leader_indices"][3:]
     assert page(full_case).footnote is None
+
+
+def test_weeks_without_any_record_are_no_zero(full_case: Case) -> None:
+    full_case.index("visible_weeks", 0, 13, people=1, value=None, no_data_reason="no record")
+    assert units(full_case)["whole"].visible_weeks.text == "no record"
+    full_case.models["leader_indices"][0]["value"] = Decimal(0)  # recorded, but none visible
+    assert units(full_case)["whole"].visible_weeks.text == "0 of 13"
 
 
 def test_vacancies_are_listed_without_persons(full_case: Case) -> None:
