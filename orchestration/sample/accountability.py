@@ -214,6 +214,7 @@ def _silent(organisation: Organisation) -> Iterator[dict[str, Any]]:
                 "org_unit_id": organisation.units[unit].code,
                 "person_id": _person(organisation, person),
                 "since_on": to_date(since).isoformat(),
+                "first_silent_week_on": to_date(since + (-since - 3) % 7).isoformat(),
             }
 
 
