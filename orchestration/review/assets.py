@@ -20,6 +20,7 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key, period_partitions
 from orchestration.problems import Problem
 from orchestration.review.draft_files import PREVIEW, SHEETS
+from orchestration.review.kit_assets import kit_asset
 from orchestration.review.words import clean
 from orchestration.scorecard.draft import FILE as SCORECARD
 from orchestration.scorecard.draft import (
@@ -44,8 +45,13 @@ _PAGES = {
         "pack (PDF) and email (HTML, plain text, pictures), rendered from the month's scorecard "
         f"and nothing else. {_SAME}"
     ),
+    Grain.QUARTER: (
+        "The quarterly strategy sync as people read it: one-page scorecard (HTML, PDF), strategy "
+        "pack (PDF: outcomes by unit, what moved and why, targets, commitments, leadership, "
+        "statistics) and email, rendered from the quarter's scorecard and nothing else. "
+        f"{_SAME}"
+    ),
 }
-
 _LETTERS = {
     PREVIEW: (
         Grain.MONTH,
@@ -67,6 +73,7 @@ def build_assets(settings: Settings) -> list[AssetsDefinition]:
     return [
         *(_pages_asset(settings, grain) for grain in _PAGES),
         *(_letters_asset(settings, name) for name in _LETTERS),
+        kit_asset(settings),
     ]
 
 
@@ -208,9 +215,14 @@ def render_letters(settings: Settings, period: Period, name: str) -> dict[str, A
 
 def _renderer(grain: Grain) -> Callable[[Scorecard, Path, bytes | None], list[Path]]:
     from orchestration.review.month import render_month
+    from orchestration.review.quarter import render_quarter
     from orchestration.review.week import render_week
 
-    return {Grain.WEEK: render_week, Grain.MONTH: render_month}[grain]
+    return {
+        Grain.WEEK: render_week,
+        Grain.MONTH: render_month,
+        Grain.QUARTER: render_quarter,
+    }[grain]
 
 
 def _preview(scorecard: Scorecard) -> str:

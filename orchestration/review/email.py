@@ -11,7 +11,7 @@ from typing import Any
 from orchestration.review.draft_files import CALENDAR
 from orchestration.review.pages import template
 from orchestration.review.typesetting import Typesetter
-from orchestration.review.view import has_signal, headline, skips
+from orchestration.review.view import KINDS, has_signal, headline, skips
 from orchestration.review.words import clean, counted
 from orchestration.scorecard.model import Scorecard
 
@@ -21,7 +21,7 @@ _PICTURE_DPI = 192  # 168 pt wide, shown 224 px wide: two pixels for each
 
 def subject_line(scorecard: Scorecard) -> str:
     """'Meridian Foods: learning adoption review, October 2026 - <message>', on one line."""
-    return subject_of(scorecard, "learning adoption review", _message(scorecard))
+    return subject_of(scorecard, KINDS[scorecard.ritual], _message(scorecard))
 
 
 def subject_of(scorecard: Scorecard, kind: str, message: str) -> str:

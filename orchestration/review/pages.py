@@ -109,8 +109,9 @@ def fitted_pack(
     view_of: Callable[[int], dict[str, Any]],
     card_scale: float,
     card: dict[str, Any],
+    most_pages: int = PACK_PAGES[1],
 ) -> tuple[bytes, int]:
-    """A pack and its number of pages: roomy where six pages allow it, else tighter.
+    """A pack and its number of pages: roomy where the pages allow it, else tighter.
 
     What is too large even so gets more pages rather than less content.
 
@@ -119,6 +120,7 @@ def fitted_pack(
         view_of: the view, given the most lines its tables of units may have.
         card_scale: text scale of the scorecard page, which comes first.
         card: the scorecard page's view.
+        most_pages: pages to keep to where that is possible.
     """
     for scale, roomy, units in (*_PACK_FITS, _PACK_OVERFLOWS):
         view = view_of(units)
@@ -131,6 +133,6 @@ def fitted_pack(
             roomy=roomy,
         )
         pages = pack.pages()
-        if pages <= PACK_PAGES[1]:
+        if pages <= most_pages:
             break
     return pack.pdf(), pages

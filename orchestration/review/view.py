@@ -39,6 +39,14 @@ _UNIT_WORDS = {
 }
 
 
+KINDS = {
+    "weekly": "adoption stand-up",
+    "monthly": "learning adoption review",
+    "quarterly": "learning strategy sync",
+}
+"""What each ritual's review is called in a title and in a subject."""
+
+
 def has_signal(kpi: Kpi) -> bool:
     """Whether the KPI's variation is a signal, good or bad."""
     return kpi.mark.variation in _SIGNALS
@@ -64,9 +72,9 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
     units = listed_units(scorecard.units, most_units)
     decisions = [e for e in scorecard.log if e.kind == "decision"]
     return {
-        "kind": "Learning adoption review",
+        "kind": sentence_case(KINDS[scorecard.ritual]),
         "words": _words(scorecard),
-        "title": f"{organisation}: learning adoption review, {scorecard.period_label}",
+        "title": f"{organisation}: {KINDS[scorecard.ritual]}, {scorecard.period_label}",
         "organisation": organisation,
         "running": clean(scorecard.organisation, 40),
         "period": clean(scorecard.period_label, 40),

@@ -9,6 +9,7 @@ from typing import Any
 from orchestration.review.draft_files import CALENDAR, EMAIL, write_files
 from orchestration.review.email import compose, manifest, subject_of
 from orchestration.review.sections import log_line, next_sitting, sentence
+from orchestration.review.view import KINDS
 from orchestration.review.words import (
     clean,
     counted,
@@ -27,7 +28,6 @@ MOST_BLOCKERS = 3
 MOST_WINS = 3
 MOST_WARNINGS = 2
 _CLAUSES = 95
-KIND = "Adoption stand-up"
 _SKIP = (
     "Nothing is overdue, nothing stands in the way and nothing clearly changed. "
     "We propose to skip this week's stand-up."
@@ -69,7 +69,7 @@ def week_view(scorecard: Scorecard) -> dict[str, Any]:
     warnings = stand_up.warnings[:MOST_WARNINGS]
     more_warnings = stand_up.more_warnings + len(stand_up.warnings) - len(warnings)
     return {
-        "kind": KIND,
+        "kind": sentence_case(KINDS["weekly"]),
         "organisation": clean(scorecard.organisation, 60),
         "period": clean(scorecard.period_label, 40),
         "data_as_of": short_date(scorecard.data_as_of),
@@ -110,7 +110,7 @@ def has_nothing(scorecard: Scorecard) -> bool:
 
 def subject_line(scorecard: Scorecard) -> str:
     """'Meridian Foods: adoption stand-up, Week 45, 2026 - <what there is>', on one line."""
-    return subject_of(scorecard, KIND.lower(), _message(scorecard))
+    return subject_of(scorecard, KINDS["weekly"], _message(scorecard))
 
 
 def preheader(scorecard: Scorecard) -> str:

@@ -648,3 +648,20 @@ def silent_leader_page(**more: Any) -> LeaderPage:
             **more,
         }
     )
+
+
+def quarter(base: Scorecard, strategy: Strategy | None = STRATEGY, **more: Any) -> Scorecard:
+    """A quarter of ``base``'s organisation."""
+    return base.model_copy(
+        update={
+            "ritual": "quarterly",
+            "period_id": "2026-Q3",
+            "period_label": "Q3 2026",
+            "period_start": date(2026, 7, 1),
+            "period_end": date(2026, 9, 30),
+            "data_as_of": date(2026, 9, 30),
+            "strategy": strategy,
+            "sitting": QUARTER_SITTING,
+            **more,
+        }
+    )

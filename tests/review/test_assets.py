@@ -24,7 +24,7 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
-@pytest.mark.parametrize("grain", [Grain.WEEK, Grain.MONTH])
+@pytest.mark.parametrize("grain", Grain)
 def test_each_ritual_has_its_pages(settings: Settings, grain: Grain) -> None:
     key = dg.AssetKey(["review", f"{grain}_pages"])
     asset = pages_of(settings, grain)
