@@ -270,8 +270,10 @@ class _Diary:
 
 
 def managers_on(organisation: Organisation, day: int) -> Column:
-    """The people who have somebody employed reporting to them on a day, themselves employed."""
+    """The managers employed on a day: by level, or because somebody employed reports to them."""
     state, employed = organisation.state_at(day), organisation.employed_on(day)
-    managers = np.unique(state.manager[employed & (state.manager != UNSET)])
+    leading = np.unique(state.manager[employed & (state.manager != UNSET)])
+    by_level = np.flatnonzero(state.level == 1)
+    managers = np.union1d(leading, by_level)
     found: Column = managers[employed[managers]]
     return found

@@ -319,6 +319,7 @@ def test_cascade_recounted_from_the_files(sample: Sample, actions: list[dict[str
         and (british(row["LeavingDate"]) or date.max) > SMALL.last_day
     ]
     managers = {row["ManagerNumber"] for row in here} - {"-"}
+    managers |= {row["EmployeeNumber"] for row in here if row["LeaderLevel"] == "manager"}
     confirmed = {
         row["LeaderNumber"]
         for row in actions
