@@ -46,7 +46,8 @@ class Known:
         people: by person id; empty where people were never delivered, and then every id is
             accepted, as landing does.
         units: name of each org unit; ``sponsors`` the sponsor each names. Empty likewise.
-        metrics: business outcomes that a programme declares or that were delivered.
+        metrics: business outcomes that a programme declares or that were delivered;
+            ``delivered_metrics`` the latter alone.
     """
 
     people: Mapping[str, Person] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Known:
     kpis: Mapping[str, str] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    delivered_metrics: tuple[str, ...] = ()
     governed_by: tuple[str, ...] = ()
 
     @classmethod
@@ -103,6 +105,7 @@ class Known:
             kpis={row["kpi_id"]: row["name"] for row in charter["kpi_catalogue"]},
             messages=tuple(row["message_id"] for row in charter["messages"]),
             metrics=tuple(sorted(declared | delivered)),
+            delivered_metrics=tuple(sorted(delivered)),
             governed_by=tuple(
                 dict.fromkeys(row["person_id"] for row in charter["governance_roles"])
             ),

@@ -19,7 +19,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def _start(settings: Settings, overlay: Path, wanted: Start, today: date) -> Sta
     _check_dates(wanted, charter)
     _check_not_started(charter, unit, wanted)
     if wanted.metric is not None:
-        known.metric(wanted.metric)
+        replace(known, metrics=known.delivered_metrics).metric(wanted.metric)
     valid_from = min(today, wanted.launch_on)
     sponsor, governance = _appointments(charter, known, unit, wanted, valid_from)
     programme = {
