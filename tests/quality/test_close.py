@@ -490,3 +490,45 @@ def test_figures_are_refused_on_other_data_than_the_close_judged() -> None:
     require_unmoved(close, period, {"people": "one", "activity": "one"})
     with pytest.raises(Problem, match=r"activity changed since.*month_close for 2026-10-01"):
         require_unmoved(close, period, {"people": "one", "activity": "two"})
+
+
+QUIET_FEEDS: tuple[FeedName, ...] = ("decisions", "records")
+
+
+@pytest.mark.parametrize("feed", QUIET_FEEDS)
+def test_what_people_keep_may_be_silent(
+    lake: Lake, make_settings: Callable[..., Settings], feed: FeedName
+) -> None:
+    """Nothing recorded since January, and the declaration's `required` says nothing about it."""
+    old = promoted(feed, JAN_31, newest_on=JAN_31)
+    in_place(lake, *(m for m in whole_march() if m.feed != feed), old)
+    close = close_period(lake=lake, settings=make_settings(), period=MARCH, charter_hash="c",
+                         now=LATER)  # fmt: skip
+    found = close.feeds[feed]
+    assert (close.verdict, close.data_as_of) == ("complete", MAR_31)
+    assert (found.verdict, found.required, found.data_as_of) == ("complete", False, MAR_31)
+    judged = freshness(make_settings(), feed, [old], LATER)
+    assert (judged.state, judged.covered_until) == ("fresh", JAN_31)
+    assert "nothing new is no fault" in judged.message
+
+
+@pytest.mark.parametrize("feed", QUIET_FEEDS)
+def test_what_people_keep_may_begin_after_the_period_or_never(
+    lake: Lake, make_settings: Callable[..., Settings], feed: FeedName
+) -> None:
+    late = promoted(feed, date(2026, 4, 30), newest_on=date(2026, 4, 30))
+    close = closed(lake, make_settings(), late, without=QUIET_FEEDS)
+    assert close.verdict == "complete"
+    assert close.feeds[feed].verdict == "complete"
+    other = next(name for name in QUIET_FEEDS if name != feed)
+    assert close.feeds[other].verdict == "not_connected"
+    judged = freshness(make_settings(), other, [], LATER)
+    assert (judged.state, judged.age_days) == ("not_connected", None)
+
+
+def test_a_refused_delivery_of_records_is_not_passed_over(
+    lake: Lake, make_settings: Callable[..., Settings]
+) -> None:
+    close = closed(lake, make_settings(), refused("records", date(2026, 3, 20)))
+    assert (close.verdict, close.feeds["records"].verdict) == ("stale", "stale")
+    assert "2026-03-20.001 refused and not delivered again" in close.feeds["records"].reason
