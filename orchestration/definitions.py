@@ -5,6 +5,7 @@ from __future__ import annotations
 from dagster import AssetsDefinition, Definitions, definitions, in_process_executor
 
 from orchestration import cadences
+from orchestration.archive import assets as archive
 from orchestration.delivery import assets as delivery
 from orchestration.delivery.mailings import MAILINGS
 from orchestration.feeds import assets as feeds
@@ -21,6 +22,7 @@ def build_assets(settings: Settings) -> list[AssetsDefinition]:
     """Every asset, stage after stage; a mailing is delivered where something drafts it."""
     pages = review.build_assets(settings)
     drafted = {key for asset in pages for key in asset.keys}
+    mailed = [each for each in MAILINGS.values() if delivery.drafted_by(each) in drafted]
     return [
         *feeds.build_assets(settings),
         *quality.build_assets(settings, lambda: charter_hash(assemble_charter(settings))),
@@ -28,9 +30,8 @@ def build_assets(settings: Settings) -> list[AssetsDefinition]:
         *warehouse.build_assets(settings),
         *scorecard.build_assets(settings),
         *pages,
-        *delivery.build_assets(
-            settings, [each for each in MAILINGS.values() if delivery.drafted_by(each) in drafted]
-        ),
+        *delivery.build_assets(settings, mailed),
+        *archive.build_assets(settings, [each.grain for each in mailed if not each.personal]),
     ]
 
 

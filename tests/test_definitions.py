@@ -21,7 +21,7 @@ from orchestration.settings import (
     load_settings,
 )
 
-STAGES = ("feeds", "quality", "warehouse", "scorecard", "review", "delivery")
+STAGES = ("feeds", "quality", "warehouse", "scorecard", "review", "delivery", "archive")
 HEAVY = ("great_expectations", "typst", "openpyxl", "sendgrid", "pandas", "matplotlib", "altair")
 
 

@@ -228,16 +228,16 @@ class _Pages:
         ended = row.get("closed_on") or row.get("decided_on")
         amount = row.get("amount")
         waited = int(row.get("waiting_days") or 0)
-        owner = str(row.get("owner_name") or row.get("owner_role") or "").replace("_", " ")
         due = row.get("first_due_on") or row.get("due_on")
         return {
             "id": str(row.get("entry_id")),
-            "kind": sentence_case(str(row.get("kind"))),
-            "title": clean(str(row.get("title") or ""), 200),
+            # what was decided and never asked for has no kind
+            "kind": sentence_case(str(row.get("kind") or "decision")),
+            "title": clean(str(row.get("title") or row.get("entry_id")), 200),
             "unit": clean(log.units.get(str(unit), str(unit)), 80)
             if unit
             else "whole organisation",
-            "owner": sentence_case(clean(owner, 80)) or "Nobody named",
+            "owner": sentence_case(clean(str(row["owner"]), 80)),
             "asked": _day(row.get("asked_on")),
             "due": _day(due),
             "amount": unbroken(f"{self.settings.organisation.currency} {amount:,.0f}")

@@ -18,6 +18,7 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
 from orchestration.scorecard.draft import FILE as SCORECARD
+from orchestration.scorecard.governance import Governance
 from orchestration.settings import Settings
 from orchestration.state import Edition, State
 from orchestration.warehouse.published import published_builds, read_published
@@ -95,7 +96,10 @@ def reviews_of(settings: Settings) -> list[Review]:
 
 
 def decision_log(lake: Lake) -> DecisionLog:
-    """The log of the latest published period, of whichever review published last."""
+    """The log of the latest published period, of whichever review published last.
+
+    An owner is named where they are a leader in their role; anybody else appears by role.
+    """
     newest: tuple[date, Grain, str] | None = None
     for grain in reversed(Grain):  # of two that end on one day, the finer
         for period_id in published_builds(lake, grain):
@@ -105,11 +109,17 @@ def decision_log(lake: Lake) -> DecisionLog:
     if newest is None:
         return DecisionLog()
     end, grain, period_id = newest
-    rows = read_published(lake, grain, f"decision_log__{grain}", period_ids={period_id})
-    units = read_published(lake, grain, f"org_units__{grain}", period_ids={period_id})
-    return DecisionLog(
-        tuple(rows), {str(u["org_unit_id"]): str(u["name"]) for u in units}, end if rows else None
-    )
+
+    def published(model: str) -> list[dict[str, Any]]:
+        return read_published(lake, grain, f"{model}__{grain}", period_ids={period_id})
+
+    holders = Governance(published("governance"), {}, published("named_leaders"))
+    rows = [
+        {**row, "owner": holders.person(row["owner_person_id"], row["owner_role"])}
+        for row in published("decision_log")
+    ]
+    units = {str(unit["org_unit_id"]): str(unit["name"]) for unit in published("org_units")}
+    return DecisionLog(tuple(rows), units, end if rows else None)
 
 
 def _sealed(edition: Edition) -> Review:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+import duckdb
 import pytest
+from click.testing import CliRunner
 
 from orchestration.archive import site
 from orchestration.archive.pages import build_pages
 from orchestration.archive.shelf import DecisionLog, decision_log, reviews_of
 from orchestration.archive.site import build_site, write_site
+from orchestration.command import cli
 from orchestration.lake import Lake
-from orchestration.periods import Period
+from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
 from orchestration.settings import Settings
 from orchestration.state import State
+from orchestration.warehouse.published import publish
 from tests.archive.conftest import LOG, SECRET, make_reviews
 
 SITE = [
@@ -295,3 +300,50 @@ def test_a_disk_that_refuses_is_a_clear_problem(
 
 def test_no_published_log_is_no_log(settings: Settings) -> None:
     assert decision_log(Lake(settings.lake_url, settings.duckdb)).as_of is None
+
+
+def test_the_log_is_the_latest_published_and_names_leaders_only(settings: Settings) -> None:
+    lake = Lake(settings.lake_url, settings.duckdb)
+    people = "CAST('{}' AS VARCHAR) AS owner_person_id, CAST('{}' AS VARCHAR) AS owner_role"
+    for grain, period_id, title in (
+        (Grain.WEEK, "2026-W43", "of the week"),
+        (Grain.MONTH, "2026-09", "of September"),
+        (Grain.MONTH, "2026-10", "of October"),
+    ):
+        period = Period.parse(period_id)
+        tables = {
+            "decision_log": f"SELECT 'D-1' AS entry_id, '{title}' AS title, "
+            + people.format("P-1", "sponsor")
+            + f" UNION ALL SELECT 'D-2', '{title}', "
+            + people.format("P-2", "program_lead"),
+            "named_leaders": "SELECT 'P-1' AS person_id, 'Marcus Lindqvist' AS full_name",
+            "governance": "SELECT 'program_lead' AS role, 'P-2' AS person_id, "
+            "'Somebody Private' AS full_name, '*' AS org_unit_id",
+            "org_units": "SELECT 'OPS' AS org_unit_id, 'Operations' AS name",
+        }
+        with duckdb.connect() as warehouse:
+            for model, query in tables.items():
+                warehouse.execute(
+                    f"CREATE TABLE {model}__{grain} AS "
+                    f"SELECT DATE '{period.start}' AS period_start, * FROM ({query})"
+                )
+            models = [f"{model}__{grain}" for model in tables]
+            publish(lake, warehouse, grain, [(period, "build-1")], models)
+    log = decision_log(lake)
+    assert (log.as_of, log.units) == (date(2026, 10, 31), {"OPS": "Operations"})
+    assert [(row["title"], row["owner"]) for row in log.rows] == [
+        ("of October", "Marcus Lindqvist"),
+        ("of October", "programme lead"),
+    ]
+    pages = build_pages([], log, settings)
+    assert "Somebody Private" not in bytes(pages["decisions.html"]).decode()
+
+
+def test_the_command_says_where_it_lies(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.command.load_settings", lambda: settings)
+    told = CliRunner().invoke(cli, ["archive"])
+    assert told.exit_code == 0, told.output
+    assert "0 editions sent, 0 reviews archived" in told.output
+    assert str(settings.home / "archive" / "index.html") in told.output.replace("\n", "")
