@@ -6,6 +6,7 @@ for the whole on Monday 2026-03-02; for `corp` it starts in September.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,15 +17,18 @@ import pytest
 from orchestration.periods import Period
 from tests.warehouse.small_lake import SmallLake
 
+DIVISIONS = ("make", "ship", "sell", "corp")
+MANAGERS = ("chief", *(who for d in DIVISIONS for who in (f"head-{d}", f"lead-{d}-1")))
+
 
 def _people() -> list[dict[str, Any]]:
     """A head, a team lead and one more in each division; the chief and the head of learning."""
-    teams = {"make-1": "make", "ship-1": "ship", "sell-1": "sell", "corp-1": "corp"}
     rows: list[dict[str, Any]] = [
         {"person_id": "chief", "org_unit_id": "all", "leader_level": "elt"},
         {"person_id": "learning", "org_unit_id": "corp", "leader_level": "senior"},
     ]
-    for team, division in teams.items():
+    for division in DIVISIONS:
+        team = f"{division}-1"
         rows.append({"person_id": f"head-{division}", "org_unit_id": division})
         rows[-1] |= {"leader_level": "elt", "manager_id": "chief"}
         rows.append({"person_id": f"lead-{team}", "org_unit_id": team})
@@ -39,7 +43,7 @@ def _people() -> list[dict[str, Any]]:
 
 def _units() -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [{"org_unit_id": "all", "sponsor_person_id": "chief"}]
-    for division in ("make", "ship", "sell", "corp"):
+    for division in DIVISIONS:
         rows.append({"org_unit_id": division, "parent_org_unit_id": "all"})
         rows[-1] |= {"sponsor_person_id": f"head-{division}"}
         rows.append({"org_unit_id": f"{division}-1", "parent_org_unit_id": division})
@@ -70,6 +74,14 @@ def _weekly(first: int, person: str, start: str, weeks: int, **more: Any) -> lis
     begin = date.fromisoformat(start)
     return [
         _action(first + n, person, str(begin + timedelta(weeks=n)), **more) for n in range(weeks)
+    ]
+
+
+def _cascade(first: int, message: str, day: str, managers: Sequence[str]) -> list[dict[str, Any]]:
+    """Managers confirm on one day that they passed a message on."""
+    return [
+        _action(first + n, person, day, "manager_cascade", message_id=message)
+        for n, person in enumerate(managers)
     ]
 
 
@@ -132,6 +144,9 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
             _action(500, "head-ship", "2026-05-20", "budget_approval"),
             # an action for others does not reach ship
             _action(501, "head-ship", "2026-06-03", "town_hall", audience_org_unit_id="make"),
+            # seven of nine managers in time, in ship none of two
+            *_cascade(600, "m-long", "2026-04-30", [m for m in MANAGERS if "ship" not in m]),
+            *_cascade(700, "m-long", "2026-05-01", ["lead-ship-1"]),
         ],
     )
     people = _people()
@@ -229,12 +244,16 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
     [
         (
             "2026-W22",  # to 31 May: two weeks of silence beside one of leave
-            {("competing_initiative", "ship", None, None, 1.0, 1.0, "2026-05-01")},
+            {
+                ("competing_initiative", "ship", None, None, 1.0, 1.0, "2026-05-01"),
+                ("weak_cascade", "ship", None, "m-long", 0.0, 70.0, "2026-04-30"),
+            },
         ),
         (
             "2026-W23",  # to 7 June: 28 days after the competing work; the sentence is 48 days old
             {
                 ("competing_initiative", "ship", None, None, 1.0, 1.0, "2026-05-01"),
+                ("weak_cascade", "ship", None, "m-long", 0.0, 70.0, "2026-04-30"),
                 ("sponsor_silent_3", "ship", "head-ship", None, 3.0, 3.0, "2026-05-11"),
                 ("old_message", "all", None, "m-long", 48.0, 45.0, "2026-06-05"),
                 ("two_messages", "sell", None, "m-sell", 2.0, 2.0, "2026-06-01"),
@@ -243,6 +262,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
         (
             "2026-W24",  # to 14 June: 20 hours of three heads in ship, 30 of fourteen in all
             {
+                ("weak_cascade", "ship", None, "m-long", 0.0, 70.0, "2026-04-30"),
                 ("sponsor_silent_4", "ship", "head-ship", None, 4.0, 4.0, "2026-05-11"),
                 ("two_messages", "all", None, "m-next", 2.0, 2.0, "2026-06-09"),
                 ("mandatory_launches", "all", None, None, 2.0, 2.0, "2026-06-08"),
@@ -276,6 +296,9 @@ def test_each_warning_shows_what_it_stands_on(troubled: SmallLake) -> None:
     assert _evidence(troubled, week, "two_messages") == {
         ("all", "message", "m-long", "2026-04-20", "Sentence of m-long."),
         ("all", "message", "m-next", "2026-06-09", "Sentence of m-next."),
+    }
+    assert _evidence(troubled, week, "weak_cascade") == {
+        ("ship", "message", "m-long", "2026-04-20", "Sentence of m-long."),
     }
     assert _evidence(troubled, week, "sponsor_silent_4") == {
         ("ship", "leader_action", "a409", "2026-05-04", "the last one on record"),
@@ -332,14 +355,18 @@ def test_a_launch_that_one_function_carries_alone(tmp_path: Path) -> None:
 
 
 def test_an_ordinary_organisation_has_no_warning(tmp_path: Path) -> None:
-    """Everybody acts every other week, and the communications are finished."""
+    """Sponsors act every other week, managers pass messages on, and these come to their end."""
     small = _organisation(
         tmp_path,
         [
             action
             for n, person in enumerate(("chief", "head-make", "head-ship", "head-sell", "learning"))
             for action in _weekly(100 * n, person, f"2026-03-{9 + n:02d}", 14)[::2]
-        ],
+        ]
+        # seven of nine, the others a day too late
+        + _cascade(600, "m1", "2026-03-26", MANAGERS[2:])
+        + _cascade(700, "m1", "2026-03-27", MANAGERS[:2])
+        + _cascade(800, "m2", "2026-04-16", MANAGERS),
     )
     small.seed(
         "messages",

@@ -117,7 +117,8 @@ evidence as (
         messages.core_sentence as note
     from warnings
     inner join {{ ref('messages') }} as messages on warnings.message_id = messages.message_id
-    where warnings.parameter = 'core_sentence_age_in_days'
+    where
+        warnings.parameter in ('core_sentence_age_in_days', 'cascade_percent_in_10_days')
     union all
     select
         delegated.period_start,

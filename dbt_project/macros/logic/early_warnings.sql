@@ -239,6 +239,27 @@ newest_sentences as (
             and tree.ancestor_id = sentences_in_use.org_unit_id
 ),
 
+-- judged once the ten days are over, while the message is live
+cascades as (
+    select
+        cascade.period_start,
+        cascade.org_unit_id,
+        cascade.message_id,
+        cascade.issued_on,
+        cascade.managers,
+        cascade.confirmed_in_window,
+        row_number() over (
+            partition by cascade.period_start, cascade.org_unit_id
+            order by cascade.issued_on desc, cascade.message_id desc
+        ) as recency
+    from {{ of_grain('message_cascade', grain) }} as cascade
+    inner join launched
+        on
+            cascade.period_start = launched.period_start
+            and cascade.org_unit_id = launched.org_unit_id
+    where cascade.is_live = 1 and cascade.age_days >= 10 and cascade.managers > 0
+),
+
 -- what leaders did for a unit, by function; people right of the whole belong to none
 by_function as (
     select
@@ -403,6 +424,24 @@ measured as (
             newest.period_start = thresholds.period_start
             and thresholds.parameter = 'core_sentence_age_in_days'
     where newest.recency = 1 and newest.audience_id = newest.org_unit_id
+    union all
+    select
+        thresholds.period_start,
+        thresholds.warning_id,
+        cascades.org_unit_id,
+        cast(null as varchar) as person_id,
+        cascades.message_id,
+        {{ rounded_quotient(
+            whole('100 * cascades.confirmed_in_window'), whole('cascades.managers'), 4
+        ) }} as measured,
+        {{ add_days('cascades.issued_on', 10) }} as since_on,
+        1 as is_for_all_beneath
+    from cascades
+    inner join thresholds
+        on
+            cascades.period_start = thresholds.period_start
+            and thresholds.parameter = 'cascade_percent_in_10_days'
+    where cascades.recency = 1
     union all
     select
         delegated.period_start,

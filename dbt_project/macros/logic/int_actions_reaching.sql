@@ -1,6 +1,7 @@
 {# What leaders did for the people of each unit that warnings look at: units whose programme has
    started and units with a sponsor of their own. An action reaches a unit when its audience is the
-   unit, a unit above or beneath it; without a known audience it is for the leader's own unit. #}
+   unit, a unit above or beneath it; without a known audience it is for the leader's own unit and
+   for those the leader sponsors. #}
 {% macro int_actions_reaching(grain) -%}
 with
 
@@ -75,9 +76,10 @@ actions as (
         actions.happened_on,
         functions.function_id,
         case when kinds.visibility in ('own_voice', 'in_person') then 1 else 0 end as is_visible,
+        people.org_unit_id as own_unit_id,
         case
             when actions.audience_org_unit_id = '*' then roots.org_unit_id
-            else coalesce(audiences.org_unit_id, people.org_unit_id, roots.org_unit_id)
+            else audiences.org_unit_id
         end as audience_id
     from periods
     inner join roots on periods.period_start = roots.period_start
@@ -97,11 +99,52 @@ actions as (
             periods.period_start = audiences.period_start
             and actions.audience_org_unit_id = audiences.org_unit_id
             and audiences.distance = 0
+),
+
+addressed as (
+    select
+        actions.period_start,
+        actions.action_id,
+        actions.audience_id
+    from actions
+    where actions.audience_id is not null
+    union
+    select
+        actions.period_start,
+        actions.action_id,
+        coalesce(actions.own_unit_id, roots.org_unit_id) as audience_id
+    from actions
+    inner join roots on actions.period_start = roots.period_start
+    where actions.audience_id is null
+    union
+    select
+        actions.period_start,
+        actions.action_id,
+        sponsors.org_unit_id as audience_id
+    from actions
+    inner join {{ of_grain('int_sponsors', grain) }} as sponsors
+        on
+            actions.period_start = sponsors.period_start
+            and actions.person_id = sponsors.person_id
+    where actions.audience_id is null
+),
+
+reached as (
+    select distinct
+        addressed.period_start,
+        addressed.action_id,
+        lines.org_unit_id,
+        lines.launch_on
+    from addressed
+    inner join lines
+        on
+            addressed.period_start = lines.period_start
+            and addressed.audience_id = lines.audience_id
 )
 
 select
     actions.period_start,
-    lines.org_unit_id,
+    reached.org_unit_id,
     actions.action_id,
     actions.person_id,
     actions.kind,
@@ -110,7 +153,7 @@ select
     actions.happened_on,
     {{ start_of('week', 'actions.happened_on') }} as week_start
 from actions
-inner join lines
-    on actions.period_start = lines.period_start and actions.audience_id = lines.audience_id
-where actions.happened_on >= {{ start_of('week', 'lines.launch_on') }}
+inner join reached
+    on actions.period_start = reached.period_start and actions.action_id = reached.action_id
+where actions.happened_on >= {{ start_of('week', 'reached.launch_on') }}
 {%- endmacro %}
