@@ -33,7 +33,7 @@ from decimal import Decimal
 from orchestration.periods import Grain, Period, is_working_day, nth_working_day
 from orchestration.scorecard import wording
 from orchestration.scorecard.basis import PeriodBasis
-from orchestration.scorecard.governance import LEVEL_UP, Governance
+from orchestration.scorecard.governance import Governance
 from orchestration.scorecard.marts import Row
 from orchestration.scorecard.model import Annotation, Decision, Kpi, UnitRow
 from orchestration.settings import Settings
@@ -250,11 +250,11 @@ def _escalated(evidence: Evidence) -> list[Decision]:
     for row in sorted(late, key=lambda r: (r["first_due_on"], str(r["entry_id"]))):
         right = rights.get(str(row["right_id"]))
         role = str(row["owner_role"] or (right or {}).get("decides_role") or "")
-        above = LEVEL_UP.get(role.split("|")[0], "executive_sponsor") if role else None
-        if right is None or right["silence"] == "takes_effect" or above is None:
-            continue  # nobody could decide it, or silence has decided it, or it is at the top
         unit = str(row["org_unit_id"] or "")
         unit = unit if unit in known else evidence.whole.org_unit_id
+        above = evidence.governance.above(role, unit, row["owner_person_id"])
+        if right is None or right["silence"] == "takes_effect" or above is None:
+            continue  # nobody could decide it, or silence has decided it, or it is at the top
         who = evidence.governance.person(row["owner_person_id"], role)
         money = None
         if row["amount"] is not None:

@@ -50,6 +50,11 @@ class Governance:
         self._rows = sorted(
             rows, key=lambda r: (str(r["role"]), str(r["org_unit_id"] or ""), str(r["person_id"]))
         )
+        self._people: dict[str, str] = {}
+        for row in self._rows:
+            for who, name in (("person_id", "full_name"), ("deputy_person_id", "deputy_name")):
+                if row[who] is not None and row[name]:
+                    self._people[str(row[who])] = str(row[name])
         named = [row for row in self._rows if row["role"] in NAMED_ROLES]
         self._named = {
             str(row["person_id"]): str(row["full_name"])
@@ -73,6 +78,21 @@ class Governance:
     def who_can(self, role: str, unit: str) -> str:
         """Who can act in a role for a unit: where it is vacant, who stands one level up."""
         return wording.listed([self._reachable(part, unit) for part in _parts(role)])
+
+    def above(self, role: str, unit: str, person_id: str | None) -> str | None:
+        """The role one level up from a role; further up while the same person holds it.
+
+        None where there is no level above, or no role to start from.
+        """
+        parts = _parts(role)
+        at = LEVEL_UP.get(parts[0], "executive_sponsor") if parts else None
+        while at is not None and person_id is not None and self.owner_person(at, unit) == person_id:
+            at = LEVEL_UP.get(at, "executive_sponsor")
+        return at
+
+    def full_name(self, person_id: str) -> str | None:
+        """A role holder's or deputy's name, for a letter to themselves only."""
+        return self._people.get(person_id)
 
     def holds(self, person_id: str, role: str, unit: str) -> bool:
         """Whether a person is among the holders of a role (or of one of several) for a unit."""

@@ -32,10 +32,14 @@ SENIORITY = ("executive_sponsor", "elt_member", "sponsor", "unit_head")
 _UNIT_ROLES = ("sponsor", "unit_head")
 VISIBLE_WEEKS = "sponsor_visible_weeks"
 ELSEWHERE = "elsewhere"
+NOT_ASKED = "not asked of this role"
 
 
 def pages(figures: Figures, charter: Charter, card: Scorecard) -> tuple[LeaderPage, ...]:
     """One page for each named leader who is still active, by person id.
+
+    Before a monthly review the owners of KPIs that signal have one, too, where they are no named
+    leaders: it asks for their comment.
 
     Args:
         card: the scorecard of the same period; its comments are not asked for again.
@@ -44,7 +48,48 @@ def pages(figures: Figures, charter: Charter, card: Scorecard) -> tuple[LeaderPa
     for row in figures.marts.named_leaders:
         if row["is_active"] and row["person_id"] is not None:
             roles.setdefault(str(row["person_id"]), []).append(row)
-    return tuple(_page(figures, charter, card, who, roles[who]) for who in sorted(roles))
+    found = {who: _page(figures, charter, card, who, rows) for who, rows in roles.items()}
+    if figures.period.grain is Grain.MONTH:
+        found |= {who: page for who, page in _owners(figures, card).items() if who not in found}
+    return tuple(found[who] for who in sorted(found))
+
+
+def _owners(figures: Figures, card: Scorecard) -> dict[str, LeaderPage]:
+    """A page for each KPI owner whose comment is asked for; of their own line nothing is asked."""
+    nothing = wording.no_data(None, NOT_ASKED)
+    pages: dict[str, LeaderPage] = {}
+    for catalogue in figures.of_role("headline"):
+        for role in str(catalogue["owner_role"] or "").split("|"):
+            person = figures.governance.owner_person(role.strip(), figures.root)
+            asked = _comments_asked(figures, card, person) if person is not None else ()
+            if person is None or not asked or person in pages:
+                continue
+            pages[person] = LeaderPage(
+                person_id=person,
+                manager_person_id=None,
+                name=figures.governance.full_name(person) or wording.role_name(role.strip()),
+                role=wording.role_name(role.strip()),
+                org_unit_id=figures.root,
+                unit=figures.names[figures.root],
+                organisation=figures.settings.organisation.name,
+                period_id=figures.period.id,
+                period_label=figures.period.label,
+                period_end=figures.period.end,
+                data_as_of=figures.basis.data_as_of,
+                visible_weeks=nothing,
+                visible_target=wording.no_data(None, wording.NO_TARGET),
+                flagship=nothing,
+                commitments=nothing,
+                decision_wait=nothing,
+                attendance=nothing,
+                actions=(),
+                kpis=_kpis(figures, figures.root),
+                plan=None,
+                log=_log(figures, person),
+                comments_asked=asked,
+                reply_by=reply_by(figures),
+            )
+    return pages
 
 
 def _page(

@@ -168,7 +168,10 @@ def _exceptions(figures: Figures, plans: Mapping[str, list[Row]]) -> Iterator[st
         if row["pain_point"] == early.NO_SPONSOR and unit not in silent:
             silent.add(unit)  # one sentence a unit, of the warning that weighs most
             found = early.warning(row, figures)
-            yield f"{found.unit}: {wording.lower_first(found.finding)}; {found.countermeasure}"
+            yield (
+                f"{found.unit}: {wording.lower_first(found.finding)}; "
+                f"{wording.lower_first(found.countermeasure)}"
+            )
     late_decisions = [
         row
         for row in figures.marts.decision_log
@@ -178,9 +181,9 @@ def _exceptions(figures: Figures, plans: Mapping[str, list[Row]]) -> Iterator[st
         late_decisions, key=lambda r: (figures.place(r["org_unit_id"]), str(r["entry_id"]))
     ):
         each = log.entry(row, figures)
-        where = f"{each.unit}: " if each.unit else ""
+        where = f"{each.unit}: the" if each.unit else "The"
         yield (
-            f"{where}the decision '{each.title}' has waited {wording.days(each.waiting_days)} for "
+            f'{where} decision "{each.title}" has waited {wording.days(each.waiting_days)} for '
             f"{each.owner}, {each.status_text}."
         )
 

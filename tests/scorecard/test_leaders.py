@@ -190,6 +190,23 @@ def test_comments_are_asked_of_the_owner_of_a_headline_that_signals(case: Case) 
     assert case.pages()["p1"].comments_asked == ()
 
 
+def test_owners_of_a_signalling_kpi_who_lead_nothing_are_asked_before_a_month(case: Case) -> None:
+    """The programme lead owns the voluntary active learners, and is no named leader."""
+    case.governance[-1]["person_id"] = "p7"
+    case.holder("manager_rep", "Some One")
+    case.signal("active_learner_rate", "improving", charted="53.2", mean=45, lower=40, upper=50)
+    page = case.pages()["p7"]
+    assert (page.name, page.role, page.unit) == ("Not Named", "programme lead", "Acme")
+    assert page.comments_asked == ("Voluntary active learners",)
+    assert page.visible_weeks.text == page.flagship.text == "not asked of this role"
+    assert (page.actions, page.plan, page.log) == ((), None, ())
+    assert page.reply_by == date(2026, 11, 5)
+    assert "p2" in case.pages()
+    case.row("kpi_comments", kpi_id="active_learner_rate", org_unit_id="whole", person_id="p7",
+             text="Why.", recorded_on=date(2026, 11, 4))  # fmt: skip
+    assert "p7" not in case.pages()
+
+
 def test_another_s_organisation_on_a_page_is_found(case: Case) -> None:
     """The check is told of pages that were put together wrongly."""
     case.row("leader_actions", action_id="a", person_id="p2", org_unit_id="o",

@@ -398,7 +398,7 @@ def test_exceptions_are_late_actions_silent_sponsors_and_late_decisions(full_cas
     )
     assert second.startswith("Operations: no record of a visible sponsor action for 4 weeks; ")
     assert third == (
-        "Accounts: the decision 'Title of d' has waited 30 days for L&D head, overdue by 20 days."
+        'Accounts: the decision "Title of d" has waited 30 days for L&D head, overdue by 20 days.'
     )
     assert not any("absent" in text for text in page(full_case).exceptions)
 

@@ -150,6 +150,17 @@ def test_the_level_above_a_unit_s_head_is_its_sponsor(full_case: Case) -> None:
     assert decision.owner_person_id == "Emmy Noether"
 
 
+def test_who_holds_the_level_above_too_is_passed_over(full_case: Case) -> None:
+    """Lin heads Operations and sponsors it: one level up is somebody else."""
+    full_case.unit("o", "whole", name="Operations")
+    for role in ("unit_head", "sponsor"):
+        full_case.holder(role, "Lin Walsh", unit="o")
+    late(full_case, "x", date(2026, 9, 17), owner_role="unit_head", org_unit_id="o",
+         right_id="remove_blocker", owner_person_id="Lin Walsh")  # fmt: skip
+    (decision,) = full_case.build().decisions
+    assert (decision.owner, decision.owner_role_id) == ("Ada Byron", "executive_sponsor")
+
+
 def test_who_decides_late_at_the_top_or_by_silence_is_not_asked_again(full_case: Case) -> None:
     late(full_case, "top", date(2026, 9, 17), owner_role="elt_member", right_id="set_targets")
     late(full_case, "silence", date(2026, 9, 17), right_id="decommission_elective")
