@@ -250,15 +250,15 @@ def _one_function(organisation: Organisation) -> Iterator[dict[str, Any]]:
     if last - to_day(organisation.parameters.launch_on) < _FUNCTION_DAYS:
         return
     divisions = np.array([unit.division for unit in organisation.units])
-    acting = [
-        int(divisions[organisation.state_at(day).unit[person]])
-        for person, day in zip(actions["person"].tolist(), actions["day"].tolist(), strict=True)
-        if day > last - 2 * _FUNCTION_DAYS
-    ]
-    days = actions["day"][len(actions["day"]) - len(acting) :].tolist()
-    recent = {division for division, day in zip(acting, days, strict=True) if day > last - 28}
+    acting: list[tuple[int, int]] = []
+    for day in range(last - 2 * _FUNCTION_DAYS + 1, last + 1):
+        people = actions["person"][actions["day"] == day]
+        if len(people):
+            functions = divisions[organisation.state_at(day).unit[people]]
+            acting += [(day, function) for function in np.unique(functions).tolist()]
+    recent = {function for day, function in acting if day > last - _FUNCTION_DAYS}
     if len(recent) == 1:
-        others = [d for division, d in zip(acting, days, strict=True) if division not in recent]
+        others = [day for day, function in acting if function not in recent]
         yield {
             "pain_point": "delegated_to_one_function",
             "warning_ids": ["one_function"],

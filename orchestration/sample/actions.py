@@ -89,6 +89,7 @@ class _Diary:
         self._silent_from = NEVER if silent is None else to_day(silent)
         self._alone_from = NEVER if alone is None else to_day(alone)
         self._newest = messages(self._parameters)[-1].message_id
+        self._units: dict[int, Column] = {}
 
     def act(
         self, person: int, kind: str, unit: int, day: int, message: str = "", recorded: str = ""
@@ -103,8 +104,9 @@ class _Diary:
         self._rows.append((day, person, kind, unit, message, recorded))
 
     def _division(self, person: int, day: int) -> int:
-        unit = int(self._organisation.state_at(day).unit[person])
-        return self._organisation.units[unit].division
+        if day not in self._units:
+            self._units[day] = self._organisation.state_at(day).unit
+        return self._organisation.units[int(self._units[day][person])].division
 
     def table(self) -> Table:
         """Everything entered, in order of day and person."""
