@@ -203,8 +203,7 @@ def _actions(figures: Figures, person: str, unit: str) -> tuple[LeaderAction, ..
                 happened_on=row["happened_on"],
                 what=wording.action_title(str(row["kind"])),
                 audience=where,
-                counts=bool(row["reaches_unit"])
-                and row["visibility"] in ("own_voice", "in_person"),
+                counts=bool(row["reaches_unit"]) and row["visibility"] in leadership.VISIBLE,
             )
         )
     return tuple(found)

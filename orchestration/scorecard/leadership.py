@@ -13,6 +13,8 @@ from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.marts import Row
 from orchestration.scorecard.model import Figure, Leadership, UnitLeadership
 
+VISIBLE = ("own_voice", "in_person")
+"""Actions that people could hear or see; approvals and attendance are none."""
 ATTENDED = "reviews_attended"
 _OF_PEOPLE = {
     "leaders_active": ("leaders_active",),

@@ -173,13 +173,23 @@ def _splits(figures: Figures, kpis: Sequence[Kpi]) -> Iterator[ChangeSplit]:
         if kpi.now.state != "value" or figures.small(earlier.value):
             continue  # the parts would tell what is withheld
         unit, precision = unit_of(catalogue), int(catalogue["precision"])
-        mix, rate = (points(whole[name] or Decimal(0), precision) for name in ("mix", "rate"))
-        change = points(whole["now"] - whole["before"], precision)
+        before, now = (
+            wording.value_figure(whole[name], unit, precision, figures.currency)
+            for name in ("before", "now")
+        )
+        assert before.value is not None and now.value is not None
+        # the parts add up as they are printed: what rounding leaves goes to the rates
+        change, mix = (
+            points(now.value - before.value, precision),
+            points(whole["mix"] or Decimal(0), precision),
+        )
+        assert change.value is not None and mix.value is not None
+        rate = points(change.value - mix.value, precision)
         yield ChangeSplit(
             kpi_id=kpi.kpi_id,
             name=kpi.name,
-            before=wording.value_figure(whole["before"], unit, precision, figures.currency),
-            now=wording.value_figure(whole["now"], unit, precision, figures.currency),
+            before=before,
+            now=now,
             change=change,
             mix=mix,
             rate=rate,
@@ -239,8 +249,9 @@ def _profiles(figures: Figures, outcomes: Outcomes) -> Iterator[str]:
         )
         yield (
             f"{figures.names[unit]}: {wording.lower_first(wording.sentence(declared.metric))} "
-            f"{size} better than before launch, and more voluntary active learners than its usual "
-            f"range ({active.text}). {_deeds(figures, unit)}"
+            f"{size} better than before launch, and {wording.lower_first(str(adoption['name']))} "
+            f"above its usual range within the quarter ({active.text} in all). "
+            f"{_deeds(figures, unit)}"
         )
 
 
@@ -262,7 +273,8 @@ def _deeds(figures: Figures, unit: str) -> str:
     counts: dict[str, int] = {}
     for row in figures.marts.leader_actions:
         within = figures.period.start <= row["happened_on"] <= figures.period.end
-        if figures.unit_of_row(row) == unit and within and row["reaches_unit"]:
+        seen = row["visibility"] in leadership.VISIBLE and row["reaches_unit"]
+        if figures.unit_of_row(row) == unit and within and seen:
             kind = str(row["kind"])
             counts[kind] = counts.get(kind, 0) + 1
     kinds = sorted(counts, key=lambda kind: (-counts[kind], kind))[:MOST_DEEDS]
@@ -272,7 +284,7 @@ def _deeds(figures: Figures, unit: str) -> str:
     if weeks.state == "value":
         parts.append(f"its sponsor was visible in {weeks.text} weeks")
     if deeds:
-        parts.append(f"its leaders' actions: {deeds}")
+        parts.append(f"seen of its leaders: {deeds}")
     if not parts:
         return "Of its leaders there is no record."
     said = "; ".join(parts)

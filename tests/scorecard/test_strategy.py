@@ -217,6 +217,20 @@ def test_a_change_is_split_into_who_is_counted_and_the_rates(case: Case) -> None
     assert found.units == ("Operations", "Sales")
 
 
+def test_the_parts_of_a_split_add_up_as_they_are_printed(case: Case) -> None:
+    """50.04 to 47.89 is 50.0 to 47.9: -2.1. Mix 0.04 prints as 0.0, so the rates are -2.1."""
+    case.value("active_learner_rate", "47.89", numerator=239, denominator=500, people=500)
+    case.value("active_learner_rate", 50, period=Period.parse("2026-Q2"), numerator=250,
+               denominator=500, people=500)  # fmt: skip
+    split(case, "", "0.04", "-2.19", before="50.04", now="47.89")
+    (found,) = strategy(case).splits
+    assert (found.change.text, found.mix.text, found.rate.text) == (
+        "-2.1 points",
+        "0.0 points",
+        "-2.1 points",
+    )
+
+
 def test_the_split_names_no_small_unit_and_tells_of_no_small_whole(case: Case) -> None:
     case.unit("x", "whole", name="Office", headcount=3)
     case.value("active_learner_rate", 33, unit="x", people=3, numerator=1, denominator=3)
@@ -251,10 +265,13 @@ def test_a_profile_says_what_improved_and_what_the_leaders_did(case: Case) -> No
         case.row("leader_actions", action_id=f"a{number}", person_id="p1", org_unit_id="o",
                  kind=kind, happened_on=day)  # fmt: skip
     assert strategy(case).profiles == (
-        "Operations: productivity index 10.0 % better than before launch, and more voluntary "
-        "active learners than its usual range (60.0 %). Its sponsor was visible in 11 of 13 "
-        "weeks; its leaders' actions: two emails and one town hall.",
+        "Operations: productivity index 10.0 % better than before launch, and voluntary active "
+        "learners above its usual range within the quarter (60.0 % in all). Its sponsor was "
+        "visible in 11 of 13 weeks; seen of its leaders: two emails and one town hall.",
     )
+    case.row("leader_actions", action_id="a9", person_id="p1", org_unit_id="o",
+             kind="review_attended", visibility="none", happened_on=date(2026, 9, 9))  # fmt: skip
+    assert "review" not in strategy(case).profiles[0]
     case.models["leader_indices"], case.models["leader_actions"] = [], []
     assert strategy(case).profiles[0].endswith("Of its leaders there is no record.")
     month_signal(case, "o", "2026-07", "concerning")
