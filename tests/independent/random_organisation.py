@@ -359,7 +359,22 @@ class _Maker:
                     "valid_to": str(end) if self.chance(0.5) else None,
                 }
             )
+        for unit in self.units:
+            if self.chance(0.2):
+                leaders.append(self.pick(people))
+                roles.append(
+                    {
+                        "role": self.pick(["unit_head", "elt_member"]),
+                        "org_unit_id": self.pick([unit, "*"]),
+                        "person_id": leaders[-1],
+                        "valid_from": str(self.day(date(2026, 1, 1), date(2026, 6, 30))),
+                    }
+                )
         self.made.seeds["governance_roles"] = roles
+        bosses = [self.pick(people) for _ in range(25)]
+        manager_of = {person: self.pick([*bosses, None]) for person in people}
+        for row in self.made.feeds["people"]:
+            row["manager_id"] = manager_of[row["person_id"]]
         kinds = ("town_hall", "email", "budget_approval", "review_attended", "time_freed")
         self.made.feeds["leader_actions"] = [
             {
@@ -371,6 +386,97 @@ class _Maker:
             }
             for number in range(400)
         ]
+        self._log(leaders)
+        self._messages(bosses)
+        self._flagship(leaders)
+
+    def _flagship(self, leaders: list[str]) -> None:
+        """Leaders who complete a flagship course in spring."""
+        for number, person in enumerate(leaders):
+            if self.chance(0.3):
+                continue
+            started, done = date(2026, 2, 1), self.day(date(2026, 4, 1), date(2026, 5, 5))
+            self.made.feeds["enrolments"].append(
+                {
+                    "enrolment_id": f"f{number:03d}",
+                    "person_id": person,
+                    "course_id": self.pick(["c03", "c07"]),
+                    "enrolled_at": self.moment(started),
+                    "due_at": None,
+                    "status": "completed",
+                    "completed_at": self.moment(done),
+                    "valid_from": started,
+                }
+            )
+
+    def _log(self, leaders: list[str]) -> None:
+        """Decisions and commitments: told late, moved, closed, withdrawn, no longer told."""
+        rows: list[Row] = []
+        for number in range(260):
+            asked = self.day(date(2025, 12, 1), date(2026, 7, 10))
+            told = asked + timedelta(days=self.pick([0, 0, 1, 12]))
+            due = asked + timedelta(days=int(self.rng.integers(1, 60)))
+            entry: Row = {
+                "entry_id": f"d{number:03d}",
+                "kind": self.pick(["decision", "commitment", "commitment", "action"]),
+                "title": f"Entry {number}",
+                "org_unit_id": self.pick([*self.units, "gone", None]),
+                "owner_person_id": self.pick([*leaders, None]),
+                "asked_on": asked,
+                "due_on": None if self.chance(0.15) else due,
+                "valid_from": told,
+            }
+            versions = [entry]
+            for what in ("moved", "ended"):
+                if not self.chance(0.6):
+                    continue
+                before = versions[-1]
+                day = asked + timedelta(days=int(self.rng.integers(1, 70)))
+                turn = max(day + timedelta(days=self.pick([0, 3])), before["valid_from"])
+                turn += timedelta(days=turn == before["valid_from"])
+                if what == "moved":
+                    change: Row = {"due_on": day + timedelta(days=20)}
+                elif self.chance(0.15):
+                    before["valid_to"] = turn  # no longer in the list
+                    continue
+                elif self.chance(0.1):
+                    change = {"outcome": "withdrawn", "closed_on": day}
+                elif entry["kind"] == "decision":
+                    change = {"outcome": "approved", "decided_on": day}
+                else:
+                    change = {"closed_on": day}
+                before["valid_to"] = turn
+                versions.append({**before, "valid_to": None, "valid_from": turn, **change})
+            rows += versions
+        self.made.feeds["decisions"] = rows
+
+    def _messages(self, bosses: list[str]) -> None:
+        messages = []
+        for number in range(12):
+            issued = self.day(date(2026, 1, 1), date(2026, 6, 30))
+            messages.append(
+                {
+                    "message_id": f"m{number:02d}",
+                    "core_sentence": "Learning is part of the work.",
+                    "audience_org_unit_id": self.pick(["*", "all", *self.units]),
+                    "issued_on": str(issued),
+                    "expires_on": str(issued + timedelta(days=self.pick([30, 30, 60]))),
+                }
+            )
+            self.made.feeds["leader_actions"] += [
+                {
+                    "action_id": f"k{number:02d}-{boss}-{day}",
+                    "person_id": boss,
+                    "kind": "manager_cascade",
+                    "audience_org_unit_id": None,
+                    "message_id": f"m{number:02d}",
+                    "happened_on": issued + timedelta(days=day),
+                }
+                for boss in sorted(set(bosses))
+                for day in (-1, 4, 30)
+                if self.chance(0.2)
+            ]
+        self.made.seeds["messages"] = messages
 
     def _outcomes(self) -> None:
         rows: list[Row] = []

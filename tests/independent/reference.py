@@ -31,7 +31,7 @@ LEARNING = {
     "http://adlnet.gov/expapi/verbs/experienced": 30,
     "http://adlnet.gov/expapi/verbs/attempted": 60,
 }
-VISIBLE = {"town_hall", "email"}
+VISIBLE = {"town_hall", "email", "manager_cascade"}
 Figure = tuple[float | None, float | None, float | None]  # numerator, denominator, value
 
 
@@ -82,6 +82,7 @@ class Reference:
     """The KPIs of one period."""
 
     def __init__(self, organisation: Organisation, start: date, end: date) -> None:
+        self.organisation = organisation
         self.feeds, self.seeds = organisation.feeds, organisation.seeds
         self.start, self.end = start, end
 

@@ -7,7 +7,7 @@ seven periods; every unit, line, KPI and period is compared. ADOPTION_SEEDS=20 t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.warehouse.small_lake import SmallLake
 
 PERIODS = ("2026-W18", "2026-W27", "2026-04", "2026-05", "2026-06", "2026-Q2")
 SEEDS = range(1, 1 + int(os.environ.get("ADOPTION_SEEDS", "2")))
-SNAPSHOTS: tuple[FeedName, ...] = ("people", "org_units", "courses", "enrolments")
+SNAPSHOTS: tuple[FeedName, ...] = ("people", "org_units", "courses", "enrolments", "decisions")
 EVENTS: tuple[FeedName, ...] = (
     "assessments",
     "certifications",
@@ -30,7 +30,7 @@ EVENTS: tuple[FeedName, ...] = (
 )
 
 
-def build(home: Path, organisation: Organisation) -> SmallLake:
+def build(home: Path, organisation: Organisation, periods: Sequence[str] = PERIODS) -> SmallLake:
     """The organisation through the models."""
     lake = SmallLake(home)
     for feed in SNAPSHOTS:
@@ -45,7 +45,7 @@ def build(home: Path, organisation: Organisation) -> SmallLake:
     for seed, rows in organisation.seeds.items():
         lake.seed(seed, rows)
     lake.build(
-        *(Period.parse(period) for period in PERIODS),
+        *(Period.parse(period) for period in periods),
         command=("build", "--exclude-resource-type", "unit_test", "test"),
     )
     return lake
