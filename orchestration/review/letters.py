@@ -25,7 +25,7 @@ from orchestration.review.email import SUBJECT_LIMIT, compose, manifest
 from orchestration.review.figures import figure
 from orchestration.review.sections import day, log_entry, log_line, plan
 from orchestration.review.typesetting import Typesetter
-from orchestration.review.words import clean, counted, listed, long_date, sentence_case
+from orchestration.review.words import clean, counted, listed, long_date, sentence_case, unbroken
 from orchestration.scorecard.model import LeaderAction, LeaderPage, SheetKpi
 
 SHEET = "leader-review-sheet.pdf"
@@ -231,7 +231,7 @@ def _action(action: LeaderAction) -> dict[str, Any]:
 def _kpi(kpi: SheetKpi) -> dict[str, Any]:
     return {
         "name": clean(kpi.name, 80),
-        "period": clean(kpi.period_label, 40),
+        "period": unbroken(clean(kpi.period_label, 40)),
         "now": figure(kpi.now),
         "target": figure(kpi.target),
         "mark": {"text": clean(kpi.mark.text, 110), "tone": kpi.mark.tone},

@@ -119,7 +119,9 @@ def quarter_view(scorecard: Scorecard, most_units: int = 40) -> dict[str, Any]:
     names = {kpi.kpi_id: clean(kpi.name, 60) for kpi in scorecard.kpis}
     adopted = [k for k in names if any(k in goal.adoption for goal in strategy.goals)]
     goals = listed_units(strategy.goals, most_units)
-    seats = next((kpi for kpi in view["every"] if kpi["id"] == SEATS), None)
+    seats = next(
+        (k for k in view["every"] if k["id"] == SEATS and k["now"]["state"] == "value"), None
+    )
     outcome = next((kpi for kpi in view["every"] if kpi["id"] == OUTCOME), None)
     return {
         **view,

@@ -40,6 +40,12 @@ def sentence(text: str, limit: int) -> str:
     return words if words.endswith((".", "!", "?", "\u2026")) or not words else f"{words}."
 
 
+def in_unit(what: str, unit: str, limit: int) -> str:
+    """'Two launches within 30 days, Operations'; the unit is left out where it is named already."""
+    text, unit = clean(what, limit).removesuffix("."), clean(unit, 50)
+    return text if not unit or unit.casefold() in text.casefold() else f"{text}, {unit}"
+
+
 def day(value: date) -> str:
     """'12 October 2026', kept on one line."""
     return unbroken(long_date(value))
@@ -56,7 +62,7 @@ def log_entry(entry: LogEntry) -> dict[str, Any]:
         "title": clean(entry.title, 200),
         "kind": entry.kind,
         "unit": clean(entry.unit, 60) if entry.unit else None,
-        "owner": clean(entry.owner, 60),
+        "owner": sentence_case(clean(entry.owner, 60)),
         "asked": day(entry.asked_on),
         "due": day(entry.due_on) if entry.due_on else None,
         "status": sentence_case(clean(entry.status_text, 120)),
@@ -70,7 +76,7 @@ def log_entry(entry: LogEntry) -> dict[str, Any]:
 
 def log_line(entry: LogEntry) -> str:
     """Who owns an entry, where, and how it stands: 'Marcus Lindqvist, Operations: ...'."""
-    owner = listed_words((clean(entry.owner, 60), clean(entry.unit or "", 60)))
+    owner = listed_words((sentence_case(clean(entry.owner, 60)), clean(entry.unit or "", 60)))
     age = f"asked {counted(entry.waiting_days, 'day')} ago" if entry.waiting_days else ""
     if entry.status in ("decided", "done", "withdrawn"):
         age = ""
@@ -87,13 +93,12 @@ def early_warning(warning: EarlyWarning) -> dict[str, Any]:
     """An early warning with its evidence and its countermeasure."""
     return {
         "pain_point": sentence_case(clean(warning.pain_point.replace("_", " "), 60)),
-        "unit": clean(warning.unit, 60),
-        "finding": clean(warning.finding, 240).removesuffix("."),
+        "title": in_unit(warning.finding, warning.unit, 240),
         "since": day(warning.since),
         "evidence": [clean(line, 160) for line in warning.evidence[:6]],
         "more_evidence": max(0, len(warning.evidence) - 6),
         "countermeasure": sentence(warning.countermeasure, 300),
-        "owner": clean(warning.owner, 60),
+        "owner": sentence_case(clean(warning.owner, 60)),
         "due": day(warning.due_on),
     }
 
@@ -130,7 +135,7 @@ def candidate(course: Candidate) -> dict[str, Any]:
     return {
         "what": clean(course.what, 120),
         "evidence": [sentence_case(clean(line, 160)) for line in course.evidence[:5]],
-        "owner": clean(course.owner, 60),
+        "owner": sentence_case(clean(course.owner, 60)),
         "due": day(course.due_on),
         "silence": sentence(course.silence, 160),
     }
@@ -190,7 +195,7 @@ def _unit_leadership(unit: UnitLeadership) -> dict[str, Any]:
     return {
         "name": clean(unit.name, 60),
         "depth": unit.depth,
-        "sponsor": clean(unit.sponsor, 60),
+        "sponsor": sentence_case(clean(unit.sponsor, 60)),
         "cells": [in_table(each) for each in figures],
     }
 
@@ -201,7 +206,7 @@ def plan(progress: PlanProgress) -> dict[str, Any]:
     late = [item for item in items if item["status"] == "overdue"]
     return {
         "unit": clean(progress.unit, 60),
-        "leader": clean(progress.leader, 60),
+        "leader": sentence_case(clean(progress.leader, 60)),
         "launched": day(progress.launch_on),
         "day": unbroken(f"day {max(progress.day, 0)} of {PLAN_DAYS}")
         if progress.day <= PLAN_DAYS

@@ -18,7 +18,7 @@ from orchestration.review.sections import (
     next_sitting,
     plan_lines,
 )
-from orchestration.review.words import clean, counted, long_date, sentence_case, unbroken
+from orchestration.review.words import clean, counted, long_date, minus, sentence_case, unbroken
 from orchestration.scorecard.model import BesideFigure, Decision, Kpi, Scorecard, UnitRow
 
 MOST_DECISIONS = 3
@@ -237,7 +237,9 @@ def _kpi(kpi: Kpi, scorecard: Scorecard, cap: float) -> dict[str, Any]:
         else figure(kpi.year_to_date),
         "of_target": _of_target(kpi),
         "forecast": figure(kpi.forecast) if kpi.forecast else absent(),
-        "forecast_range": unbroken(clean(kpi.forecast_range, 60)) if kpi.forecast_range else None,
+        "forecast_range": unbroken(minus(clean(kpi.forecast_range, 60)))
+        if kpi.forecast_range
+        else None,
         "comment": {
             "text": clean(kpi.comment.text, int(500 * cap)),
             "by": clean(kpi.comment.by, 60),
@@ -320,9 +322,9 @@ def _decision(decision: Decision, number: int, cap: float) -> dict[str, Any]:
         "why": cut(decision.why, 400),
         "options": [cut(option, 240) for option in decision.options[:5]],
         "amount": sentence_case(cut(decision.amount, 60)) if decision.amount else None,
-        "owner": cut(decision.owner, 60),
+        "owner": sentence_case(cut(decision.owner, 60)),
         "role": ""
-        if decision.owner_role == decision.owner
+        if decision.owner_role.casefold() in decision.owner.casefold()
         else f", {cut(decision.owner_role, 60)}",
         "due": long_date(decision.due_on),
         "if_not_taken": cut(decision.if_not_taken, 300),

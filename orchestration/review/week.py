@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestration.review.draft_files import CALENDAR, EMAIL, write_files
 from orchestration.review.email import compose, manifest, subject_of
-from orchestration.review.sections import log_line, next_sitting, sentence
+from orchestration.review.sections import in_unit, log_line, next_sitting, sentence
 from orchestration.review.view import KINDS
 from orchestration.review.words import (
     clean,
@@ -176,9 +176,9 @@ def _carried_line(entry: LogEntry) -> str:
 
 
 def _blocker(blocker: Blocker) -> dict[str, str]:
-    who, right = clean(blocker.who, 60), clean(blocker.right, 80)
+    who, right = sentence_case(clean(blocker.who, 60)), clean(blocker.right, 80)
     return {
-        "what": _in_unit(blocker.what, blocker.unit, 120),
+        "what": in_unit(blocker.what, blocker.unit, 120),
         "beneath": f"{who} can: {right[:1].lower()}{right[1:]}"
         if right
         else f"{who} can remove it",
@@ -186,20 +186,15 @@ def _blocker(blocker: Blocker) -> dict[str, str]:
 
 
 def _win(win: Win) -> str:
-    return _in_unit(win.what, win.unit, 120)
-
-
-def _in_unit(what: str, unit: str, limit: int) -> str:
-    """The line with its unit, unless it names it already."""
-    text, unit = clean(what, limit).removesuffix("."), clean(unit, 50)
-    return text if not unit or unit.casefold() in text.casefold() else f"{text}, {unit}"
+    return in_unit(win.what, win.unit, 120)
 
 
 def _warning(warning: EarlyWarning) -> dict[str, str]:
     due = unbroken(f"{warning.due_on.day} {warning.due_on:%B}")
+    owner = sentence_case(clean(warning.owner, 60))
     return {
-        "finding": _in_unit(warning.finding, warning.unit, 140),
-        "beneath": f"{_act(warning.countermeasure)} {clean(warning.owner, 60)}, by {due}",
+        "finding": in_unit(warning.finding, warning.unit, 140),
+        "beneath": f"{_act(warning.countermeasure)} {owner}, by {due}",
     }
 
 
