@@ -22,7 +22,11 @@ INDEX = "index.html"
 LOG = "decisions.html"
 RESTATED = "restatements.html"
 _KINDS = {"weekly": "Weekly stand-up", "monthly": "Monthly review", "quarterly": "Quarterly sync"}
-_NAMES = {"scorecard": "One-page scorecard", "review-pack": "Review pack"}
+_NAMES = {
+    "scorecard": "One-page scorecard",
+    "review-pack": "Review pack",
+    "strategy-pack": "Strategy pack",
+}
 _FAULTS = {
     "decided_without_right": "Decided by somebody without the right to",
     "unknown_right": "No such decision right is known",
@@ -211,7 +215,7 @@ class _Pages:
         )
 
     def _files(self, review: Review) -> list[dict[str, str]]:
-        order = {"scorecard.pdf": 0, "review-pack.pdf": 1}
+        order = {f"{stem}.pdf": place for place, stem in enumerate(_NAMES)}
         pdfs = [file for file in _plain_files(review.folder) if file.suffix == ".pdf"]
         return [
             {
@@ -219,7 +223,7 @@ class _Pages:
                 "name": _NAMES.get(file.stem) or sentence_case(file.stem.replace("-", " ")),
                 "size": unbroken(f"{max(1, round(file.stat().st_size / 1024)):,} KB"),
             }
-            for file in sorted(pdfs, key=lambda file: (order.get(file.name, 2), file.name))
+            for file in sorted(pdfs, key=lambda file: (order.get(file.name, len(order)), file.name))
         ]
 
     def _logged(self, row: Any, log: DecisionLog) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.problems import Problem
+from orchestration.review.sections import next_sitting
 from orchestration.review.words import clean
 from orchestration.scorecard.model import Scorecard
 from orchestration.settings import Settings
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from icalendar import Calendar, Event, vCalAddress
 
 _PRODUCT = "-//LMS Adoption Review//EN"
-FILE = "invitation.ics"
-"""Name of the invitation in a draft's or an edition's folder."""
 
 
 def invitation(
@@ -128,14 +127,11 @@ def _description(scorecard: Scorecard) -> str:
     """The agenda, one item a line."""
     sitting = scorecard.sitting
     assert sitting is not None
+    shown = next_sitting(sitting)
     lines = [clean(scorecard.sentence, 400)]
-    if sitting.agenda:
-        lines += [
-            "",
-            f"Agenda, {sitting.minutes} minutes",
-            *(clean(a, 120) for a in sitting.agenda),
-        ]
-    return "\n".join(lines)
+    if shown and shown["agenda"]:
+        lines += ["", f"Agenda, {sitting.minutes} minutes", *shown["agenda"]]
+    return "\n".join(lines).replace("\u00a0", " ")
 
 
 def _sequence(event: Event, before: bytes | None) -> int:

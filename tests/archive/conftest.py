@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -15,6 +16,7 @@ from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import Provenance, deliver, seal
 from orchestration.periods import Period
 from orchestration.review.month import render_month
+from orchestration.review.quarter import render_quarter
 from orchestration.review.week import render_week
 from orchestration.scorecard.draft import draft_folder
 from orchestration.scorecard.model import Figure, Scorecard
@@ -109,16 +111,18 @@ def seal_draft(state: State, settings: Settings, period: Period, **provenance: s
 
 def make_reviews(settings: Settings) -> None:
     """August never sent, September sent, October sent and restated, November drafted, one week
-    sent; and mail for one leader only."""
+    and one quarter of hostile texts sent; and mail for one leader only."""
     for period_id in ("2026-08", "2026-09", "2026-10", "2026-11"):
         render_month(month(period_id), draft_folder(settings, Period.parse(period_id)))
     week = Period.parse("2026-W44")
     render_week(rituals.week(scorecards.typical()), draft_folder(settings, week))
+    quarter = Period.parse("2026-Q3")
+    render_quarter(rituals.quarter(scorecards.hostile()), draft_folder(settings, quarter))
     private = settings.home / "drafts" / "monthly_kit" / "2026-10" / "sponsor-ops"
     private.mkdir(parents=True)
     (private / "email.html").write_text(SECRET)
     with State.open(settings) as state:
-        for period_id in ("2026-09", "2026-10", "2026-W44"):
+        for period_id in ("2026-09", "2026-10", "2026-W44", "2026-Q3"):
             seal_draft(state, settings, Period.parse(period_id))
         card = month("2026-10")
         better = Figure(state="value", value=card.kpis[2].now.value, text="87.0 %")
@@ -151,3 +155,11 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = make_settings(tmp_path_factory.mktemp("archived"))
     make_reviews(settings)
     yield settings
+
+
+@pytest.fixture
+def reviewed(archived: Settings, tmp_path: Path) -> Settings:
+    """A copy of the archived home, to be changed."""
+    home = tmp_path / "home"
+    shutil.copytree(archived.home, home)
+    return make_settings(home)

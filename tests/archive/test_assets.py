@@ -10,7 +10,6 @@ from orchestration.archive.assets import CHECK, build_assets
 from orchestration.periods import Grain
 from orchestration.settings import Settings
 from orchestration.state import State
-from tests.archive.conftest import make_reviews
 
 
 def run(settings: Settings) -> dg.ExecuteInProcessResult:
@@ -29,19 +28,18 @@ def test_each_ritual_renews_the_archive_after_its_delivery(settings: Settings) -
         assert asset.asset_deps[key] == {dg.AssetKey(["delivery", f"{grain}_delivery"])}
 
 
-def test_a_run_builds_the_site_and_says_what_is_amiss(settings: Settings) -> None:
-    make_reviews(settings)
-    result = run(settings)
+def test_a_run_builds_the_site_and_says_what_is_amiss(reviewed: Settings) -> None:
+    result = run(reviewed)
     (event,) = result.asset_materializations_for_node("archive__month_site")
     told = {name: each.value for name, each in event.metadata.items()}
-    assert (told["editions"], told["not_sent"], told["files_removed"]) == (4, 1, 0)
+    assert (told["editions"], told["not_sent"], told["files_removed"]) == (5, 1, 0)
     assert Path(str(told["site"])).is_file()
     (check,) = result.get_asset_check_evaluations()
     assert check.check_name == CHECK and check.passed
-    with State.open(settings) as state:
+    with State.open(reviewed) as state:
         pack = Path(state.editions("monthly")[0].folder) / "review-pack.pdf"
     pack.unlink()
-    result = run(settings)
+    result = run(reviewed)
     assert result.success
     (check,) = result.get_asset_check_evaluations()
     assert not check.passed

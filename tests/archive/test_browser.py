@@ -27,6 +27,7 @@ PAGES = (
     "monthly/2026-10/edition-2.html",
     "monthly/2026-08/not-sent.html",
     "weekly/2026-W44/edition-1.html",
+    "quarterly/2026-Q3/edition-1.html",
     "decisions.html",
     "restatements.html",
 )

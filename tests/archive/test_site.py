@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import duckdb
@@ -25,7 +27,7 @@ from orchestration.problems import Problem
 from orchestration.settings import Settings
 from orchestration.state import State
 from orchestration.warehouse.published import publish
-from tests.archive.conftest import LOG, SECRET, make_reviews
+from tests.archive.conftest import LOG, SECRET
 
 SITE = [
     "decisions.html",
@@ -43,6 +45,10 @@ SITE = [
     "monthly/2026-10/edition-2.html",
     "monthly/2026-10/edition-2/review-pack.pdf",
     "monthly/2026-10/edition-2/scorecard.pdf",
+    "quarterly.html",
+    "quarterly/2026-Q3/edition-1.html",
+    "quarterly/2026-Q3/edition-1/scorecard.pdf",
+    "quarterly/2026-Q3/edition-1/strategy-pack.pdf",
     "restatements.html",
     "weekly.html",
     "weekly/2026-W44/edition-1.html",
@@ -125,11 +131,14 @@ def test_every_edition_is_in_it_and_every_link_leads_somewhere(built: Path) -> N
 
 def test_the_index_has_the_newest_first_and_says_what_was_not_sent(built: Path) -> None:
     text = read(built, "index.html").text
-    assert "Three reviews sent, one review archived and not sent." in text
-    titles = re.findall(r"(?:Weekly stand-up|Monthly review), [A-Z]\w+ \d+(?:, \d+)?", text)
+    assert "Four reviews sent, one review archived and not sent." in text
+    titles = re.findall(
+        r"(?:Weekly stand-up|Monthly review|Quarterly sync), [A-Z]\w+ \d+(?:, \d+)?", text
+    )
     assert titles == [
         "Weekly stand-up, Week 44, 2026",  # ends on 1 November
         "Monthly review, October 2026",
+        "Quarterly sync, Q3 2026",
         "Monthly review, September 2026",
         "Monthly review, August 2026",
     ]
@@ -170,26 +179,31 @@ def test_the_log_has_the_longest_waiting_first(built: Path) -> None:
     assert "The owner is not known" in text and "Program lead" in text
 
 
+def test_hostile_text_is_shown_as_text(built: Path) -> None:
+    page = (built / "quarterly/2026-Q3/edition-1.html").read_text(encoding="utf-8")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page and "<script" not in page
+    assert "Strategy pack" in read(built, "quarterly/2026-Q3/edition-1.html").text
+
+
 def test_private_mail_is_never_in_it(built: Path) -> None:
     for name in files_of(built):
         assert "kit" not in name and "letter" not in name
         assert SECRET.encode() not in (built / name).read_bytes()
 
 
-def test_sealed_letters_are_never_in_it(settings: Settings) -> None:
-    make_reviews(settings)
+def test_sealed_letters_are_never_in_it(reviewed: Settings) -> None:
     from orchestration.delivery.editions import seal
     from tests.archive.conftest import PROVENANCE
     from tests.delivery.conftest import make_audience, make_draft
 
-    draft = make_draft(settings.home / "drafts" / "quarterly_sheets" / "2026-Q3", SECRET)
-    with State.open(settings) as state:
+    draft = make_draft(reviewed.home / "drafts" / "quarterly_sheets" / "2026-Q3", SECRET)
+    with State.open(reviewed) as state:
         state.open_intent("quarterly_sheets", "2026-Q3", opened_by="schedule")
         period = Period.parse("2026-Q3")
         audience = make_audience("ada@example.org")
-        seal(state, settings, "quarterly_sheets", period, draft, audience, PROVENANCE)
-    built = build_site(settings)
-    assert (built.editions, built.unsent) == (4, 1)
+        seal(state, reviewed, "quarterly_sheets", period, draft, audience, PROVENANCE)
+    built = build_site(reviewed)
+    assert (built.editions, built.unsent) == (5, 1)
     assert files_of(built.index.parent) == SITE
 
 
@@ -201,12 +215,11 @@ def test_an_empty_home_gives_a_site_that_says_so(settings: Settings) -> None:
     assert broken_links(built.index.parent) == []
 
 
-def test_building_again_writes_nothing(settings: Settings) -> None:
-    make_reviews(settings)
-    first = build_site(settings)
+def test_building_again_writes_nothing(reviewed: Settings) -> None:
+    first = build_site(reviewed)
     assert (first.written, first.unchanged, first.removed) == (len(SITE), 0, 0)
     moments = {f: (first.index.parent / f).stat().st_mtime_ns for f in SITE}
-    second = build_site(settings)
+    second = build_site(reviewed)
     assert (second.written, second.unchanged, second.removed) == (0, len(SITE), 0)
     assert moments == {f: (first.index.parent / f).stat().st_mtime_ns for f in SITE}
 
@@ -254,6 +267,33 @@ def test_a_build_killed_at_any_file_leaves_no_broken_link(
         assert files_of(folder) == sorted(after)
 
 
+@pytest.mark.parametrize("files", [0, 5, 12])
+def test_a_process_killed_while_it_writes_is_made_good(
+    archived: Settings, tmp_path: Path, files: int
+) -> None:
+    pages = build_pages(reviews_of(archived), LOG, archived)
+    folder = tmp_path / "site"
+    child = os.fork()
+    if child == 0:
+        real, left = os.replace, files
+
+        def dies(*arguments: Any) -> None:
+            nonlocal left
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left -= 1
+            real(*arguments)
+
+        site.os.replace = dies
+        write_site(folder, pages)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert len(files_of(folder)) == files + 1  # the last one half done
+    assert broken_links(folder) == []
+    assert write_site(folder, pages) == (len(SITE) - files, files, 1)
+    assert files_of(folder) == SITE
+
+
 def test_what_a_killed_build_left_is_cleared(settings: Settings) -> None:
     folder = build_site(settings).index.parent
     (folder / "monthly" / "2026-10").mkdir(parents=True)
@@ -263,14 +303,13 @@ def test_what_a_killed_build_left_is_cleared(settings: Settings) -> None:
     assert not (folder / "monthly").exists()
 
 
-def test_an_edition_that_was_tampered_with_is_named_and_not_shown(settings: Settings) -> None:
-    make_reviews(settings)
-    with State.open(settings) as state:
+def test_an_edition_that_was_tampered_with_is_named_and_not_shown(reviewed: Settings) -> None:
+    with State.open(reviewed) as state:
         september = Path(state.editions("monthly")[0].folder)
     file = september / "scorecard.html"
     file.chmod(0o644)
     file.write_text("<body><main>All is well</main></body>")
-    built = build_site(settings)
+    built = build_site(reviewed)
     assert built.faults == ("monthly 2026-09: edition 1 of 2026-09 is not as it was sealed.",)
     page = read(built.index.parent, "monthly/2026-09/edition-1.html")
     assert "is not as it was sealed" in page.text and "All is well" not in page.text
@@ -279,12 +318,11 @@ def test_an_edition_that_was_tampered_with_is_named_and_not_shown(settings: Sett
     assert "86.2" in read(built.index.parent, "monthly/2026-10/edition-1.html").text
 
 
-def test_a_held_review_is_not_shown_as_archived(settings: Settings) -> None:
-    make_reviews(settings)
-    with State.open(settings) as state:
+def test_a_held_review_is_not_shown_as_archived(reviewed: Settings) -> None:
+    with State.open(reviewed) as state:
         intent = state.open_intent("monthly", "2026-08", opened_by="schedule")
         state.hold_intent(intent.intent_id, "stale", by="system")
-    assert "2026-08" not in {review.period.id for review in reviews_of(settings)}
+    assert "2026-08" not in {review.period.id for review in reviews_of(reviewed)}
 
 
 def test_a_disk_that_refuses_is_a_clear_problem(
@@ -318,7 +356,8 @@ def test_the_log_is_the_latest_published_and_names_leaders_only(settings: Settin
             + people.format("P-2", "program_lead"),
             "named_leaders": "SELECT 'P-1' AS person_id, 'Marcus Lindqvist' AS full_name",
             "governance": "SELECT 'program_lead' AS role, 'P-2' AS person_id, "
-            "'Somebody Private' AS full_name, '*' AS org_unit_id",
+            "'Somebody Private' AS full_name, '*' AS org_unit_id, true AS is_active, "
+            "NULL AS deputy_person_id, NULL AS deputy_name, false AS deputy_is_active",
             "org_units": "SELECT 'OPS' AS org_unit_id, 'Operations' AS name",
         }
         with duckdb.connect() as warehouse:

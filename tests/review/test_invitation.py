@@ -23,7 +23,7 @@ SITTING = Sitting(
     starts_at=datetime(2026, 11, 12, 10, tzinfo=LONDON),
     minutes=30,
     place="Room 4.1",
-    agenda=("Exceptions, 10 minutes", "Decisions, 15 minutes", "Commitments, 5 minutes"),
+    agenda=("exceptions 10", "decisions 15", "commitments 5"),
 )
 
 
@@ -48,7 +48,7 @@ def test_the_sitting_as_a_calendar_reads_it() -> None:
     assert event.start == datetime(2026, 11, 12, 10, tzinfo=UTC)
     assert event.end == datetime(2026, 11, 12, 10, 30, tzinfo=UTC)
     assert event["summary"] == "Meridian Foods: Monthly executive review, October 2026"
-    assert "Agenda, 30 minutes\nExceptions, 10 minutes\nDecisions, 15 minutes" in str(
+    assert "Agenda, 30 minutes\nexceptions, 10 minutes\ndecisions, 15 minutes" in str(
         event["description"]
     )
     assert event["location"] == "Room 4.1"
