@@ -18,7 +18,6 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSelection,
-    DagsterInstance,
     DagsterRunStatus,
     DefaultScheduleStatus,
     DefaultSensorStatus,
@@ -295,7 +294,7 @@ def _publish_schedule(
         with State.open(settings) as state:
             for publication in publications(settings, state, lake, grain, today):
                 period = publication.period
-                why = _not_yet(settings, context.instance, lake, mailing, publication, moment)
+                why = _not_yet(settings, context, lake, mailing, publication, moment)
                 if why:
                     waits.append(f"{period.id} {why}")
                     continue
@@ -325,7 +324,7 @@ def _publish_schedule(
 
 def _not_yet(
     settings: Settings,
-    instance: DagsterInstance,
+    context: ScheduleEvaluationContext,
     lake: Lake,
     mailing: Mailing,
     publication: Publication,
@@ -344,24 +343,24 @@ def _not_yet(
         return "is not drafted yet"
     if _is_last_tick(settings, moment):
         return ""
-    if closing(instance, period.grain):
+    if closing(context, period.grain):
         return "is being closed"
     moved = moved_feeds(lake, period)
     if not moved or closing(
-        instance, period.grain, _reclose_key(period, _local_day(settings, moment))
+        context, period.grain, _reclose_key(period, _local_day(settings, moment))
     ):
         return ""
     return f"is to be closed again: {', '.join(moved)} changed since"
 
 
-def closing(instance: DagsterInstance, grain: Grain, run_key: str | None = None) -> bool:
+def closing(context: ScheduleEvaluationContext, grain: Grain, run_key: str | None = None) -> bool:
     """Whether a close of this grain is under way; or, with a run key, was asked for at all."""
     wanted = RunsFilter(
         job_name=close_job_name(grain),
         tags={_RUN_KEY: run_key} if run_key else None,
         statuses=None if run_key else _UNDER_WAY,
     )
-    return bool(instance.get_run_records(wanted, limit=1))
+    return bool(context.instance.get_run_records(wanted, limit=1))
 
 
 def _preview_schedule(settings: Settings, mailing: Mailing) -> ScheduleDefinition:
@@ -377,7 +376,7 @@ def _preview_schedule(settings: Settings, mailing: Mailing) -> ScheduleDefinitio
         period = latest_closed(grain, today)
         with State.open(settings) as state:
             drop_late_previews(settings, state, mailing, today)
-            why = _no_preview(settings, context.instance, state, lake, mailing, period, moment)
+            why = _no_preview(settings, context, state, lake, mailing, period, moment)
             if not why:
                 open_intent(state, mailing.name, period.id, opened_by="schedule")
         if why:
@@ -403,7 +402,7 @@ def _preview_schedule(settings: Settings, mailing: Mailing) -> ScheduleDefinitio
 
 def _no_preview(
     settings: Settings,
-    instance: DagsterInstance,
+    context: ScheduleEvaluationContext,
     state: State,
     lake: Lake,
     mailing: Mailing,
@@ -422,7 +421,7 @@ def _no_preview(
         return "is settled"
     if state.latest_edition(pack(mailing.grain).name, period.id) is not None:
         return "is published already"
-    if closing(instance, mailing.grain) and not _is_last_tick(settings, moment):
+    if closing(context, mailing.grain) and not _is_last_tick(settings, moment):
         return "is being closed"
     if period.id not in published_builds(lake, mailing.grain):
         return "has no figures yet"

@@ -7,8 +7,8 @@ from dagster import AssetsDefinition, Definitions, definitions, in_process_execu
 from orchestration import cadences
 from orchestration.archive import assets as archive
 from orchestration.delivery import assets as delivery
-from orchestration.delivery.mailings import MAILINGS
 from orchestration.feeds import assets as feeds
+from orchestration.periods import Grain
 from orchestration.quality import assets as quality
 from orchestration.review import assets as review
 from orchestration.scorecard import assets as scorecard
@@ -19,19 +19,16 @@ from orchestration.warehouse.charter import assemble_charter, charter_hash
 
 
 def build_assets(settings: Settings) -> list[AssetsDefinition]:
-    """Every asset, stage after stage; a mailing is delivered where something drafts it."""
-    pages = review.build_assets(settings)
-    drafted = {key for asset in pages for key in asset.keys}
-    mailed = [each for each in MAILINGS.values() if delivery.drafted_by(each) in drafted]
+    """Every asset, stage after stage."""
     return [
         *feeds.build_assets(settings),
         *quality.build_assets(settings, lambda: charter_hash(assemble_charter(settings))),
         *fold.build_fold_assets(settings),
         *warehouse.build_assets(settings),
         *scorecard.build_assets(settings),
-        *pages,
-        *delivery.build_assets(settings, mailed),
-        *archive.build_assets(settings, [each.grain for each in mailed if not each.personal]),
+        *review.build_assets(settings),
+        *delivery.build_assets(settings),
+        *archive.build_assets(settings, list(Grain)),
     ]
 
 
