@@ -48,7 +48,8 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         reason = "THE ARCHIVE WAS NOT TESTED IN A BROWSER: no Chromium (apt-get install chromium)"
-        request.config.get_terminal_writer().line(f"\n{reason}")
+        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            print(f"\n{reason}")
         pytest.skip(reason)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
