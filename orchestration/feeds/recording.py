@@ -1,9 +1,11 @@
 """Recording: what a person says, or a review asks for, becomes a delivery of the feed ``records``.
 
 Each recording writes a whole delivery file of its day, ``records/records_<date>_<number>.jsonl``
-under the landing folder: the rows of the newest file of that day, then the new ones, under the next
-number. The file appears at once and whole, under a lock, so that two processes lose nothing and
-ingest never reads half of it. Nothing is ever edited: a correction is another row of its entry.
+under the landing folder: the rows of the newest delivery of that day, then the new ones. It gets
+the next number; a file that has not landed yet is replaced, so that a day has no more deliveries
+than ingest has runs, however many people record. The file appears at once and whole, under a lock:
+two processes lose nothing, and ingest never reads half of it (a file replaced while it lands is
+left to the next run). Nothing is ever taken away: a correction is another row of its entry.
 
 Saying the same again adds nothing. A row that opens an entry which is open already, or that changes
 nothing of it, is known and left out; ids follow from content, so that a retry after a crash finds
@@ -114,13 +116,15 @@ class Held:
         rows: record id -> row, in the order of recording.
         log: entry id -> what is known of it, column by column.
         by_day: delivery date -> the record ids that its newest delivery holds.
-        highest: delivery date -> the highest number a delivery of that date has.
+        landed: delivery date -> the highest number that a delivery of that date has in the lake.
+        waiting: delivery date -> the highest number that a file of that date has.
     """
 
     rows: dict[str, Texts] = field(default_factory=dict)
     log: dict[str, Texts] = field(default_factory=dict)
     by_day: dict[date, list[str]] = field(default_factory=dict)
-    highest: dict[date, int] = field(default_factory=dict)
+    landed: dict[date, int] = field(default_factory=dict)
+    waiting: dict[date, int] = field(default_factory=dict)
     _last: dict[tuple[str, str], Texts] = field(default_factory=dict)
 
     @classmethod
@@ -290,7 +294,7 @@ def _landed(lake: Lake, held: Held) -> Iterator[tuple[date, Texts]]:
     for file in lake.files("deliveries", "records", suffix=".json"):
         name = file.rsplit("/", 1)[1]
         day = date.fromisoformat(name[:10])
-        held.highest[day] = max(held.highest.get(day, 0), int(name[11:14]))
+        held.landed[day] = max(held.landed.get(day, 0), int(name[11:14]))
     standing = [row for row in in_force(lake, "records") if row["rows_accepted"]]
     if not standing:
         return
@@ -327,7 +331,7 @@ def _delivered(settings: Settings, held: Held) -> Iterator[tuple[date, Texts]]:
     for delivery in find_deliveries(settings, "records", date.min, date.max):
         number = delivery.sequence or 0
         day = delivery.delivery_date
-        held.highest[day] = max(held.highest.get(day, 0), number)
+        held.waiting[day] = max(held.waiting.get(day, 0), number)
         for path in delivery.files.get("records", ()):
             newest[day] = path  # in the order in which they supersede
     for day, path in newest.items():
@@ -371,12 +375,12 @@ def _log_of_feed(lake: Lake) -> dict[str, Texts]:
 def _write(settings: Settings, held: Held, added: Iterable[Texts], moment: datetime) -> Path:
     """Write the day's rows and the new ones as the day's next delivery; returns the file.
 
-    A day has at most 999 deliveries; what is recorded after them is delivered with the next day.
+    At most 999 deliveries of a day can land; what is recorded then comes with the next day.
     """
     day = moment.astimezone(settings.organisation.zone).date()
-    while held.highest.get(day, 0) >= _HIGHEST_NUMBER:
+    while held.landed.get(day, 0) >= _HIGHEST_NUMBER:
         day += timedelta(days=1)
-    number = held.highest.get(day, 0) + 1
+    number = max(held.waiting.get(day, 0), held.landed.get(day, 0) + 1)
     rows = [*(held.rows[name] for name in held.by_day.get(day, [])), *added]
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     pattern = RECORDS.files["records"]

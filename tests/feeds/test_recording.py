@@ -73,11 +73,8 @@ def test_a_delivery_of_today_with_what_was_recorded_before(made: Organisation) -
     first = told(made, opening())
     assert first.added == ("d1",) and first.known == ()
     assert first.file == made.landing / "records" / "records_2026-10-31_001.jsonl"
-    second = told(made, action(), now=NOON + timedelta(hours=1))
-    assert second.file == made.landing / "records" / "records_2026-10-31_002.jsonl"
-    assert [row["entry_id"] for row in lines(second.file)] == ["d1", "a1"]
-    assert lines(second.file)[:1] == lines(first.file)
-    (row,) = lines(first.file)
+    before = lines(first.file)
+    (row,) = before
     assert row.pop("record_id") and row.pop("recorded_at") == "2026-10-31T12:00:00+00:00"
     assert row == {
         "source": "command",
@@ -89,10 +86,51 @@ def test_a_delivery_of_today_with_what_was_recorded_before(made: Organisation) -
         "due_on": "2026-11-10",
         "amount": "2500.00",
     }
+    made.one("records")
+    second = told(made, action(), now=NOON + timedelta(hours=1))
+    assert second.file == made.landing / "records" / "records_2026-10-31_002.jsonl"
+    assert [row["entry_id"] for row in lines(second.file)] == ["d1", "a1"]
+    assert lines(second.file)[:1] == lines(first.file)
+    third = told(made, action("a2"), now=NOON + timedelta(hours=2))
+    assert third.file == second.file  # it has not landed: it is written anew, with one row more
+    assert [row["entry_id"] for row in lines(third.file)] == ["d1", "a1", "a2"]
     assert sorted(os.listdir(made.landing / "records")) == [
         "records_2026-10-31_001.jsonl",
         "records_2026-10-31_002.jsonl",
     ]
+
+
+def test_a_file_replaced_while_it_lands_is_left_to_the_next_run(
+    made: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration.feeds.staging import Staging
+
+    told(made, opening())
+    stage = Staging.stage
+
+    def meanwhile(self: Staging, *arguments: Any) -> Any:
+        told(made, action())
+        return stage(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Staging, "stage", meanwhile)
+        (outcome,) = made.land("records")
+        assert outcome.status == "deferred"
+    manifest = made.one("records")
+    assert (manifest.sequence, manifest.rows_accepted) == (1, 2)
+
+
+def test_a_file_replaced_just_after_it_landed_is_landed_again(made: Organisation) -> None:
+    first = told(made, opening())
+    assert first.file is not None
+    made.one("records")
+    content = first.file.read_text()
+    first.file.write_text(
+        content + content.replace('"d1"', '"d2"').replace('"record_id": "', '"record_id": "x')
+    )
+    (outcome,) = made.land("records")
+    assert outcome.manifest is not None
+    assert (outcome.manifest.sequence, outcome.manifest.rows_accepted) == (2, 2)
 
 
 def test_another_day_is_another_delivery_by_the_local_calendar(made: Organisation) -> None:
@@ -117,7 +155,7 @@ def test_what_is_open_is_not_opened_again_and_a_change_may_come_back(made: Organ
     assert told(made, change(due_on="2026-11-20")).added == ()
     assert told(made, change(due_on="2026-11-10")).added == ("d1",)  # back to the first: news
     assert decision_log(made.settings)["d1"]["due_on"] == "2026-11-10"
-    ids = [row["record_id"] for row in lines(made.landing / "records/records_2026-10-31_003.jsonl")]
+    ids = [row["record_id"] for row in lines(made.landing / "records/records_2026-10-31_001.jsonl")]
     assert len(set(ids)) == 3
 
 
@@ -168,13 +206,15 @@ def test_recorded_rows_land_as_they_were_recorded(made: Organisation) -> None:
     assert [m.sequence for m in manifests(made.lake, "records")] == [1, 2]
 
 
-def test_a_day_with_999_deliveries_goes_on_in_the_next(made: Organisation) -> None:
+def test_a_day_with_999_landed_deliveries_goes_on_in_the_next(made: Organisation) -> None:
     told(made, opening())
     folder = made.landing / "records"
     os.rename(folder / "records_2026-10-31_001.jsonl", folder / "records_2026-10-31_999.jsonl")
-    full = told(made, action())
+    assert told(made, action()).file == folder / "records_2026-10-31_999.jsonl"
+    assert made.one("records").sequence == 999
+    full = told(made, action("a2"))
     assert full.file == folder / "records_2026-11-01_001.jsonl"
-    assert [row["entry_id"] for row in lines(full.file)] == ["a1"]
+    assert [row["entry_id"] for row in lines(full.file)] == ["a2"]
 
 
 @pytest.mark.parametrize(
@@ -247,9 +287,8 @@ def test_two_processes_at_once_lose_nothing(made: Organisation) -> None:
     for worker in workers:
         worker.join(120)
         assert worker.exitcode == 0
-    files = sorted((made.landing / "records").iterdir())
-    assert [file.name[-9:-6] for file in files] == [f"{n:03d}" for n in range(1, 31)]
-    assert {row["entry_id"] for row in lines(files[-1])} == {
+    (file,) = (made.landing / "records").iterdir()
+    assert {row["entry_id"] for row in lines(file)} == {
         f"a-{who}-{number}" for who in range(2) for number in range(15)
     }
 
