@@ -20,6 +20,7 @@ from orchestration.sample.actions import (
     sponsors,
 )
 from orchestration.sample.decisions import COMMITMENT, DECISION, Entry
+from orchestration.sample.learning import day_of
 from orchestration.sample.messages import Message, messages
 from orchestration.sample.organisation import (
     NEVER,
@@ -30,6 +31,7 @@ from orchestration.sample.organisation import (
     to_day,
 )
 from orchestration.sample.reviews import monthly_reviews
+from orchestration.sample.workforce import ELT
 
 WEEKS = 13
 _SILENT_WEEKS = (3, 4, 6)
@@ -45,6 +47,7 @@ def accountability(organisation: Organisation) -> dict[str, Any]:
     visible_weeks: unit -> period -> [weeks its sponsor was seen or heard in, weeks counted].
     commitments, decision_waits: period -> person -> [on time, due]; days from asking to decision
     of the decisions taken in the period.
+    flagship: period -> [executives through the flagship course, executives].
     reviews: monthly review -> [decisions taken by the end, decisions asked for].
     cascade: message -> unit -> managers at its issue, those who confirmed, those in time.
     warnings: what an early warning must find at the end, with who and since when.
@@ -64,6 +67,9 @@ def accountability(organisation: Organisation) -> dict[str, Any]:
         },
         "decision_waits": {
             period.id: _waits(organisation, period) for period in _periods(organisation)
+        },
+        "flagship": {
+            period.id: _flagship(organisation, period) for period in _periods(organisation)
         },
         "reviews": {
             review.period.id: _asked(organisation, review.period.id)
@@ -146,6 +152,14 @@ def _waits(organisation: Organisation, period: Period) -> dict[str, list[int]]:
             waits = found.setdefault(_person(organisation, entry.owner), [])
             waits.append(entry.decided_on - entry.asked_on)
     return {person: sorted(waits) for person, waits in found.items()}
+
+
+def _flagship(organisation: Organisation, period: Period) -> list[int]:
+    """Of the executive team, whose members stay for all months."""
+    table = organisation.enrolments
+    flagship = np.array([course.flagship for course in content.COURSES])[table["course"]]
+    done = flagship & (table["completed"] >= 0) & (day_of(table["completed"]) <= to_day(period.end))
+    return [int(np.isin(np.array(ELT), table["person"][done]).sum()), len(ELT)]
 
 
 def _asked(organisation: Organisation, period_id: str) -> list[int]:

@@ -33,6 +33,7 @@ BY_LINK, BY_COMMAND = "link", "command"
 WINDOW_DAYS = 10
 """Days after a message's issue within which a manager's cascade counts as in time."""
 _IDLE = 0.06
+_FIRST_WEEKS = 21
 _RUNNING, _RUNNING_CHIEF = 0.8, 0.72
 _UNSPOKEN_SHARE = 0.4
 _SKIPPING_SHARE = 0.2
@@ -141,6 +142,8 @@ class _Diary:
                         p=[0.4, 0.2, 0.25, 0.15],
                     )
                 )
+                if begun and week < launch + _FIRST_WEEKS and kind == "town_hall":
+                    kind = "email"  # the launch town hall is the plan's, on its own day
                 day = max(week + int(self._rng.integers(0, 5)), self._first)
                 silence_near = unit == 1 + content.ABSENT and week + 6 >= self._silent_from
                 if speaks and not silence_near:

@@ -18,6 +18,7 @@ from orchestration.sample.reviews import first_review_on, weekday_back
 
 SEAT_COST = "18.50"
 LAG_QUARTERS = 1
+_FORMS_DAY = 62
 
 
 def seats(organisation: Organisation) -> int:
@@ -128,25 +129,24 @@ def _role_requirements(organisation: Organisation) -> list[dict[str, object]]:
 
 
 def _leader_targets(organisation: Organisation) -> list[dict[str, object]]:
-    """Visible weeks from launch; commitments from the day the review forms were to have them."""
+    """From the day that the engagement plan puts them into the leaders' review forms."""
     number = organisation.people["person_id"]
     rows: list[dict[str, object]] = []
     for person, unit in sponsors():
-        launch = launch_of(organisation, unit)
-        for kpi, target, since in (
-            ("sponsor_visible_weeks", 9 if unit else 10, launch),
-            ("commitments_closed_on_time", 90, weekday_back(launch + timedelta(days=62))),
-        ):
-            if since <= organisation.parameters.last_day:
-                rows.append(
-                    {
-                        "person_id": str(number[person]),
-                        "kpi_id": kpi,
-                        "target": target,
-                        "valid_from": since,
-                        "valid_to": "",
-                    }
-                )
+        since = weekday_back(launch_of(organisation, unit) + timedelta(days=_FORMS_DAY))
+        rows += [
+            {
+                "person_id": str(number[person]),
+                "kpi_id": kpi,
+                "target": target,
+                "valid_from": since,
+                "valid_to": "",
+            }
+            for kpi, target in (
+                ("sponsor_visible_weeks", 9 if unit else 10),
+                ("commitments_closed_on_time", 90),
+            )
+        ]
     return rows
 
 
