@@ -75,9 +75,14 @@ class Governance:
         found = [self._acting(part, unit) for part in _parts(role)]
         return found[0][0] if len(found) == 1 and found[0] is not None else None
 
-    def who_can(self, role: str, unit: str) -> str:
-        """Who can act in a role for a unit: where it is vacant, who stands one level up."""
-        return wording.listed([self._reachable(part, unit) for part in _parts(role)])
+    def who_can(self, role: str, unit: str, besides: frozenset[str] = frozenset()) -> str:
+        """Who can act in a role for a unit: where it is vacant, who stands one level up.
+
+        Args:
+            besides: persons who are passed over, as if they did not hold the role.
+        """
+        found = [self._reachable(part, unit, besides) for part in _parts(role)]
+        return wording.listed(list(dict.fromkeys(found)))
 
     def above(self, role: str, unit: str, person_id: str | None) -> str | None:
         """The role one level up from a role; further up while the same person holds it.
@@ -116,9 +121,12 @@ class Governance:
         acting = self._acting(role, unit)
         return f"vacant: {wording.role_name(role)}" if acting is None else acting[1]
 
-    def _reachable(self, role: str, unit: str) -> str:
+    def _reachable(self, role: str, unit: str, besides: frozenset[str]) -> str:
         at: str | None = role
-        while at in NAMED_ROLES and self._acting(at, unit) is None:
+        while at in NAMED_ROLES:
+            acting = self._acting(at, unit)
+            if acting is not None and acting[0] not in besides:
+                break
             at = LEVEL_UP.get(at, "executive_sponsor")
         return self._one(at or role, unit)
 

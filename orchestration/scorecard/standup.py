@@ -1,6 +1,7 @@
 """The weekly stand-up: what is overdue, what stands in the way and who removes it, quick wins.
 
-Blockers are ranked by the people they affect; units that stand for too few people are named
+Blockers are ranked by the people they are known to affect; those that affect no counted people
+(late actions, feeds that are behind) come after them. Units that stand for too few people are named
 without a number, and so is a unit whose number would give such a group away. Wins are what the
 limits bear out, what happened for the first time, and leaders who learned in public.
 """
@@ -19,16 +20,18 @@ from orchestration.scorecard.model import Blocker, EarlyWarning, LogEntry, Stand
 MOST_BLOCKERS = 3
 MOST_WINS = 3
 MOST_WARNINGS = 2
+MOST_FEEDS = 3
+"""Feeds that the blocker names; the others are counted."""
 VOLUNTARY = "active_learner_rate"
 OVERDUE_PEOPLE = "mandatory_overdue_today"
 
 _KINDS = (
-    "mandatory_overdue",
-    "active_rate_falls",
     "overdue_leader_action",
     "overdue_action",
-    "stalled_enrolments",
     "stale_feed",
+    "active_rate_falls",
+    "mandatory_overdue",
+    "stalled_enrolments",
 )
 """Kinds of blockers; of two that affect as many people the earlier goes first."""
 
@@ -39,6 +42,8 @@ class _Found:
     what: str
     unit: str
     people: int
+    owners: frozenset[str] = frozenset()
+    """Who lets it wait; somebody else is named to remove it."""
 
 
 def stand_up(figures: Figures, charter: Charter, warnings: Sequence[EarlyWarning]) -> StandUp:
@@ -71,16 +76,23 @@ def overdue_entries(figures: Figures) -> tuple[LogEntry, ...]:
     """
     rows = [row for row in figures.marts.decision_log if row["status"] == "overdue"]
     found = [log.entry(row, figures) for row in rows]
+    found += [_plan_entry(row, unit, figures) for unit, row in _late_in_plans(figures)]
+    return tuple(sorted(found, key=lambda e: (e.due_on or e.asked_on, e.entry_id)))
+
+
+def _late_in_plans(figures: Figures) -> list[tuple[str, Row]]:
+    """Overdue actions of the plans, with their unit, that do not stand in the log as well."""
     logged = {
         (figures.unit_of_row(row), str(row["title"]))
         for row in figures.marts.decision_log
         if row["source"] == "plan"
     }
-    for unit, actions in plan.plans(figures).items():
-        for row in plan.overdue(actions):
-            if (unit, str(row["action"])) not in logged:
-                found.append(_plan_entry(row, unit, figures))
-    return tuple(sorted(found, key=lambda e: (e.due_on or e.asked_on, e.entry_id)))
+    return [
+        (unit, row)
+        for unit, actions in plan.plans(figures).items()
+        for row in plan.overdue(actions)
+        if (unit, str(row["action"])) not in logged
+    ]
 
 
 def _plan_entry(row: Row, unit: str, figures: Figures) -> LogEntry:
@@ -126,7 +138,7 @@ def ranked_blockers(figures: Figures, charter: Charter) -> tuple[Blocker, ...]:
                 blocker=rule["name"],
                 what=each.what,
                 unit=figures.names.get(each.unit, each.unit),
-                who=figures.governance.who_can(str(right["decides_role"]), each.unit),
+                who=figures.governance.who_can(str(right["decides_role"]), each.unit, each.owners),
                 right=str(right["decision"]),
             )
         )
@@ -196,62 +208,47 @@ def _signalling(figures: Figures, variation: str) -> list[str]:
 
 def _late_actions(figures: Figures) -> Iterator[_Found]:
     """Overdue entries by unit: what waits for a named leader, and the other actions."""
-    leaders: dict[str, int] = {}
-    others: dict[str, int] = {}
     named = {str(row["person_id"]) for row in figures.marts.named_leaders}
-    rows = [
+    late = [
         (figures.unit_of_row(row), row["owner_person_id"])
         for row in figures.marts.decision_log
-        if row["status"] == "overdue" and row["kind"] != "decision"
+        if row["status"] == "overdue" and log.kind_of(row) != "decision"
     ]
-    logged = {
-        (figures.unit_of_row(row), str(row["title"]))
-        for row in figures.marts.decision_log
-        if row["source"] == "plan"
-    }
-    for unit, actions in plan.plans(figures).items():
-        rows += [
-            (unit, row["owner_person_id"])
-            for row in plan.overdue(actions)
-            if (unit, str(row["action"])) not in logged
-        ]
-    for unit, person in rows:
-        group = leaders if person is not None and str(person) in named else others
-        group[unit] = group.get(unit, 0) + 1
-    for kind, group, noun in (
-        ("overdue_leader_action", leaders, "leader action"),
-        ("overdue_action", others, "action"),
-    ):
-        for unit, count in group.items():
-            number = wording.counted(count, noun)
-            verb = "is" if count == 1 else "are"
-            yield _Found(
-                kind,
-                f"{number[:1].upper()}{number[1:]} {verb} overdue",
-                unit,
-                int(figures.units.get(unit, {}).get("headcount") or 0),
-            )
+    late += [(unit, row["owner_person_id"]) for unit, row in _late_in_plans(figures)]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for unit, person in late:
+        owner = "" if person is None else str(person)
+        kind = "overdue_leader_action" if owner in named else "overdue_action"
+        groups.setdefault((kind, unit), []).append(owner)
+    for (kind, unit), owners in groups.items():
+        noun = "leader action" if kind == "overdue_leader_action" else "action"
+        number = wording.counted(len(owners), noun)
+        verb = "is" if len(owners) == 1 else "are"
+        what = f"{number[:1].upper()}{number[1:]} {verb} overdue"
+        yield _Found(kind, what, unit, 0, frozenset(owners) - {""})
 
 
 def _stalled(figures: Figures) -> Iterator[_Found]:
+    """By unit the course in which most people have come to a halt; the other courses counted."""
     by_course: dict[str, list[Row]] = {}
     for row in figures.marts.stalled_enrolments:
         by_course.setdefault(str(row["course_id"]), []).append(row)
+    by_unit: dict[str, list[tuple[int, str]]] = {}
     for rows in by_course.values():
         people = {figures.unit_of_row(row): int(row["people"] or 0) for row in rows}
         hidden = figures.few(people)
+        title = str(rows[0]["title"] or rows[0]["course_id"])
         for unit in _finest(figures, people):
-            count = people[unit]
-            shown = unit not in hidden and count >= figures.threshold
-            title = str(rows[0]["title"] or rows[0]["course_id"])
-            who = wording.counted(count, "person", "people") if shown else "People"
-            started = "has" if shown and count == 1 else "have"
-            yield _Found(
-                "stalled_enrolments",
-                f"{who[:1].upper()}{who[1:]} {started} come to a halt in '{title}'",
-                unit,
-                count if shown else 0,
-            )
+            shown = unit not in hidden and people[unit] >= figures.threshold
+            by_unit.setdefault(unit, []).append((people[unit] if shown else 0, title))
+    for unit, courses in by_unit.items():
+        courses.sort(key=lambda course: (-course[0], course[1]))
+        count, title = courses[0]
+        who = wording.counted(count, "person", "people") if count else "people"
+        what = f"{who[:1].upper()}{who[1:]} {'has' if count == 1 else 'have'} come to a halt in"
+        others = len(courses) - 1
+        more = f", others in {wording.counted(others, 'more course')}" if others else ""
+        yield _Found("stalled_enrolments", f"{what} '{title}'{more}", unit, count)
 
 
 def _finest(figures: Figures, people: Mapping[str, int]) -> Iterable[str]:
@@ -261,18 +258,22 @@ def _finest(figures: Figures, people: Mapping[str, int]) -> Iterable[str]:
 
 
 def _stale(figures: Figures) -> Iterator[_Found]:
-    """Feeds that are behind and that a figure of the scorecard stands on."""
-    for feed in figures.basis.feeds:
-        if feed.feed not in figures.basis.behind or not figures.basis.feeds_a_figure(feed.feed):
-            continue
-        name = feed.feed.replace("_", " ")
-        known = f", known up to {wording.day(feed.data_as_of)}" if feed.data_as_of else ""
-        yield _Found(
-            "stale_feed",
-            f"The data of {name} are behind{known}",
-            figures.root,
-            int(figures.units[figures.root]["headcount"] or 0),
-        )
+    """The feeds that are behind and that a figure of the scorecard stands on, as one blocker."""
+    late = [
+        feed
+        for feed in figures.basis.feeds
+        if feed.feed in figures.basis.behind and figures.basis.feeds_a_figure(feed.feed)
+    ]
+    if not late:
+        return
+    names = [feed.feed.replace("_", " ") for feed in late[:MOST_FEEDS]]
+    if len(late) > MOST_FEEDS:
+        names.append(wording.counted(len(late) - MOST_FEEDS, "other feed"))
+    known = [feed.data_as_of for feed in late if feed.data_as_of is not None]
+    until = f", known up to {wording.day(min(known))}" if known else ""
+    yield _Found(
+        "stale_feed", f"The data of {wording.listed(names)} are behind{until}", figures.root, 0
+    )
 
 
 # ---------------------------------------------------------------- wins
@@ -302,27 +303,25 @@ def wins(figures: Figures) -> Iterator[Win]:
     rises = sorted(
         figures.marts.course_rises, key=lambda r: (-int(r["completions"] or 0), str(r["course_id"]))
     )
-    for row in rises:
-        if row["first_ever"]:
-            yield Win(
-                what=_course(row, figures, "completed for the first time"), unit=_whole(figures)
-            )
-        elif row["is_rise"]:
-            yield Win(
-                what=_course(row, figures, "completed more often than its usual range"),
-                unit=_whole(figures),
-            )
+    whole = figures.names[figures.root]
+    yield from (Win(what=_course(row, figures), unit=whole) for row in rises if _is_win(row))
     yield from (_completion(row, figures) for row in completed if not row["is_flagship"])
 
 
-def _whole(figures: Figures) -> str:
-    return figures.names[figures.root]
+def _is_win(row: Row) -> bool:
+    return bool(row["first_ever"] or row["is_rise"])
 
 
-def _course(row: Row, figures: Figures, what: str) -> str:
-    count = int(row["completions"] or 0)
-    number = f", by {count:,} people" if count >= figures.threshold else ""
-    return f"'{row['title'] or row['course_id']}' was {what}{number}"
+def _course(row: Row, figures: Figures) -> str:
+    count, title = int(row["completions"] or 0), f"'{row['title'] or row['course_id']}'"
+    shown = count >= figures.threshold
+    if row["first_ever"]:
+        number = f", by {wording.counted(count, 'person', 'people')}" if shown else ""
+        return f"{title} was completed for the first time{number}"
+    if not shown:
+        return f"More people completed {title} than its usual range"
+    number = wording.counted(count, "person", "people")
+    return f"{number[:1].upper()}{number[1:]} completed {title}, more than its usual range"
 
 
 def _completion(row: Row, figures: Figures) -> Win:
