@@ -1,0 +1,350 @@
+"""What one tick asks for, with the real lake, state and runs: waits, second closes, left-overs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus, RepositoryDefinition, build_schedule_context
+
+from orchestration.delivery.channels import open_channel
+from orchestration.delivery.editions import Provenance, deliver, seal
+from orchestration.delivery.mailings import KIT, PREVIEW, pack
+from orchestration.delivery.message import mailbox
+from orchestration.delivery.recipients import Audience, Recipient
+from orchestration.feeds.contract import CONTRACT
+from orchestration.feeds.deliveries import in_force
+from orchestration.lake import Lake
+from orchestration.periods import Grain, Period
+from orchestration.quality.close import FeedVerdict, PeriodClose, close_file, stands_on_now
+from orchestration.settings import Settings
+from orchestration.state import State
+from orchestration.warehouse.published import initialise_published, publish
+from tests.delivery.conftest import make_draft
+from tests.test_two_years import repository_of
+
+APRIL = Period.parse("2026-04")
+MONTHLY = pack(Grain.MONTH)
+# 4 May is a holiday: April is closed on 6 May and published on 8 May
+CLOSE, PUBLISH, PREVIEWS = (
+    "monthly_close_schedule",
+    "monthly_publish_schedule",
+    "monthly_preview_schedule",
+)
+
+
+class Organisation:
+    """A home in which April has figures, a close and a draft."""
+
+    def __init__(self, home: Path, instance: DagsterInstance, since: str = "2026-04-01") -> None:
+        self.settings = Settings.model_validate(
+            {
+                "organisation": {
+                    "name": "Example",
+                    "time_zone": "Europe/London",
+                    "country": "GB",
+                    "history_from": since,
+                },
+                "paths": {"home": str(home)},
+                "delivery": {"allowed_domains": ["example.org"]},
+            }
+        )
+        self.lake = Lake(self.settings.lake_url, self.settings.duckdb)
+        self.instance = instance
+        self.repository: RepositoryDefinition = repository_of(self.settings)
+        initialise_published(self.lake)
+        self.has_figures(APRIL)
+        self.was_closed(APRIL)
+        self.is_drafted(APRIL)
+
+    def has_figures(self, *periods: Period) -> None:
+        with self.lake.connect() as connection:
+            publish(self.lake, connection, periods[0].grain, [(p, "b1") for p in periods], [])
+
+    def was_closed(self, period: Period, *, allowed: bool = True) -> None:
+        feeds = {
+            name: FeedVerdict(verdict="complete", stands_on=stands_on)
+            for name, stands_on in stands_on_now(self.lake).items()
+        }
+        close = PeriodClose(
+            period_id=period.id,
+            grain=period.grain,
+            period_start=period.start,
+            period_end=period.end,
+            closed_at=datetime.fromisoformat("2026-05-06T06:00:00+00:00"),
+            feeds=feeds,
+            charter_hash="c",
+            code_version="v",
+            verdict="complete" if allowed else "held",
+            reason="",
+            allowed=allowed,
+        )
+        self.lake.write_json(close.model_dump(mode="json"), *close_file(period))
+
+    def is_drafted(self, period: Period, letters: Sequence[str] = ()) -> None:
+        make_draft(MONTHLY.draft(self.settings, period))
+        for mailing in (PREVIEW, KIT):
+            folder = mailing.draft(self.settings, period)
+            folder.mkdir(parents=True)
+            listed = [{"folder": name, "to": ["P1"], "role": "sponsor"} for name in letters]
+            (folder / "letters.json").write_text(json.dumps(listed))
+
+    def receives(self, feed: str = "records") -> None:
+        """A delivery comes into force."""
+        assert feed in CONTRACT
+        with self.lake.connect() as connection:
+            number = len(in_force(self.lake, feed)) + 1  # type: ignore[arg-type]
+            rows = " UNION ALL ".join(
+                f"SELECT '2026-05-0{n}-001' AS delivery_id, DATE '2026-05-0{n}' AS delivery_date, "
+                f"'h{n}' AS content_hash, 1 AS rows_accepted"
+                for n in range(1, number + 1)
+            )
+            self.lake.write_parquet(connection, rows, "in_force", f"{feed}.parquet")
+
+    def tick(self, name: str, moment: str) -> list[str] | str:
+        """The run keys that a tick at a local time asks for, or why it asks for none."""
+        schedule = self.repository.get_schedule_def(name)
+        at = datetime.fromisoformat(moment).replace(tzinfo=self.settings.organisation.zone)
+        found = schedule.evaluate_tick(
+            build_schedule_context(
+                instance=self.instance, repository_def=self.repository, scheduled_execution_time=at
+            )
+        )
+        if found.skip_message:
+            return found.skip_message
+        return [str(request.run_key) for request in found.run_requests or ()]
+
+    def run(self, job: str, key: str, status: DagsterRunStatus) -> None:
+        """A run that the daemon launched for a request with this key."""
+        self.instance.create_run_for_job(
+            self.repository.get_job(job), tags={"dagster/run_key": key}, status=status
+        )
+
+    def intents(self) -> dict[tuple[str, str], str]:
+        with State.open(self.settings) as state:
+            found = {
+                (name, APRIL.id): state.latest_intent(name, APRIL.id)
+                for name in ("monthly", "monthly_kit", "monthly_preview")
+            }
+            return {key: str(intent.status) for key, intent in found.items() if intent is not None}
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstance]:
+    with DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as made:
+        yield made
+
+
+@pytest.fixture
+def organisation(tmp_path: Path, instance: DagsterInstance) -> Organisation:
+    instance.wipe()
+    return Organisation(tmp_path / "home", instance)
+
+
+@pytest.fixture
+def older(tmp_path: Path, instance: DagsterInstance) -> Organisation:
+    """The same with a March in its history."""
+    instance.wipe()
+    return Organisation(tmp_path / "home", instance, since="2026-03-01")
+
+
+def test_what_is_due_and_drafted_is_published_with_its_letters(organisation: Organisation) -> None:
+    assert organisation.tick(PUBLISH, "2026-05-07 18:30") == "every due monthly review is settled"
+    assert organisation.intents() == {}
+    assert organisation.tick(PUBLISH, "2026-05-08 07:30") == ["publish-2026-04-2026-05-08"]
+    opened = {("monthly", "2026-04"): "open", ("monthly_kit", "2026-04"): "open"}
+    assert organisation.intents() == opened
+    # until it is settled every tick asks again, under the day's one run key, and opens no other
+    assert organisation.tick(PUBLISH, "2026-05-08 08:30") == ["publish-2026-04-2026-05-08"]
+    assert organisation.tick(PUBLISH, "2026-05-11 07:30") == ["publish-2026-04-2026-05-11"]
+    assert organisation.intents() == opened
+
+
+def test_no_mail_on_a_public_holiday(organisation: Organisation) -> None:
+    assert organisation.tick(PUBLISH, "2026-05-25 07:30") == (
+        "no review goes out on a public holiday"
+    )
+    assert organisation.tick(PREVIEWS, "2026-05-25 07:15") == (
+        "no letter goes out on a public holiday"
+    )
+    assert organisation.tick(PUBLISH, "2026-05-26 07:30") == ["publish-2026-04-2026-05-26"]
+
+
+def test_what_is_not_drafted_waits(organisation: Organisation) -> None:
+    (MONTHLY.draft(organisation.settings, APRIL) / "email.json").unlink()
+    assert organisation.tick(PUBLISH, "2026-05-08 07:30") == "2026-04 is not drafted yet"
+    assert organisation.tick(PUBLISH, "2026-05-08 18:30") == "2026-04 is not drafted yet"
+    assert organisation.intents() == {}
+
+
+def test_data_that_moved_close_the_period_again_first(organisation: Organisation) -> None:
+    assert organisation.tick(CLOSE, "2026-05-07 07:00") == "every due month is closed"
+    organisation.receives()
+    # before the day of publication nobody needs it
+    assert organisation.tick(CLOSE, "2026-05-07 08:00") == "every due month is closed"
+    again = "reclose-2026-04-2026-05-08"
+    assert organisation.tick(PUBLISH, "2026-05-08 07:30") == (
+        "2026-04 is to be closed again: records changed since"
+    )
+    assert organisation.tick(CLOSE, "2026-05-08 08:00") == [again]
+    organisation.run("monthly_close", again, DagsterRunStatus.STARTED)
+    assert organisation.tick(PUBLISH, "2026-05-08 08:30") == "2026-04 is being closed"
+    organisation.was_closed(APRIL)
+    (run,) = organisation.instance.get_runs()
+    organisation.instance.delete_run(run.run_id)
+    organisation.run("monthly_close", again, DagsterRunStatus.SUCCESS)
+    assert organisation.tick(PUBLISH, "2026-05-08 09:30") == ["publish-2026-04-2026-05-08"]
+    assert organisation.tick(CLOSE, "2026-05-08 10:00") == "every due month is closed"
+
+
+@pytest.mark.parametrize("status", [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE])
+def test_it_waits_for_one_more_close_a_day_and_no_second(
+    organisation: Organisation, status: DagsterRunStatus
+) -> None:
+    organisation.receives()
+    organisation.run("monthly_close", "reclose-2026-04-2026-05-08", status)
+    organisation.receives()  # once more
+    assert organisation.tick(PUBLISH, "2026-05-08 08:30") == ["publish-2026-04-2026-05-08"]
+
+
+def test_without_a_second_close_it_goes_out_at_the_end_of_the_day(
+    organisation: Organisation,
+) -> None:
+    organisation.receives()
+    assert isinstance(organisation.tick(PUBLISH, "2026-05-08 17:30"), str)
+    assert organisation.tick(PUBLISH, "2026-05-08 18:30") == ["publish-2026-04-2026-05-08"]
+
+
+def test_another_rituals_close_is_not_waited_for(organisation: Organisation) -> None:
+    organisation.run("weekly_close", "close-2026-W18-2026-05-08", DagsterRunStatus.STARTED)
+    assert organisation.tick(PUBLISH, "2026-05-08 07:30") == ["publish-2026-04-2026-05-08"]
+
+
+def test_a_held_period_is_closed_again_every_day(organisation: Organisation) -> None:
+    organisation.was_closed(APRIL, allowed=False)
+    assert organisation.tick(CLOSE, "2026-05-07 07:00") == ["close-2026-04-2026-05-07"]
+    assert organisation.tick(CLOSE, "2026-05-08 07:00") == ["close-2026-04-2026-05-08"]
+
+
+# ---- previews ------------------------------------------------------------------------------
+
+
+def test_previews_go_out_between_close_and_publication(organisation: Organisation) -> None:
+    assert organisation.tick(PREVIEWS, "2026-05-05 18:15") == "2026-04 is not closed yet"
+    organisation.run("monthly_close", "close-2026-04-2026-05-06", DagsterRunStatus.STARTED)
+    assert organisation.tick(PREVIEWS, "2026-05-06 07:15") == "2026-04 is being closed"
+    assert organisation.intents() == {}
+    (run,) = organisation.instance.get_runs()
+    organisation.instance.delete_run(run.run_id)
+    assert organisation.tick(PREVIEWS, "2026-05-06 08:15") == ["monthly_preview-2026-04-2026-05-06"]
+    assert organisation.intents() == {("monthly_preview", "2026-04"): "open"}
+    with State.open(organisation.settings) as state:
+        state.settle_intent(state.pending_intents()[0].intent_id)
+    assert organisation.tick(PREVIEWS, "2026-05-07 07:15") == "2026-04 is settled"
+
+
+def test_a_preview_that_could_not_be_answered_is_not_sent(organisation: Organisation) -> None:
+    assert organisation.tick(PREVIEWS, "2026-05-07 18:15") == ["monthly_preview-2026-04-2026-05-07"]
+    # its channel was down all day: what waited is dropped, and nothing else
+    with State.open(organisation.settings) as state:
+        state.open_intent("monthly", "2026-04", opened_by="schedule")
+    told = organisation.tick(PREVIEWS, "2026-05-08 07:15")
+    assert isinstance(told, str) and "could not be answered" in told
+    assert organisation.intents() == {
+        ("monthly_preview", "2026-04"): "cancelled",
+        ("monthly", "2026-04"): "open",
+    }
+
+
+def test_a_preview_that_a_person_opened_is_left_to_them(organisation: Organisation) -> None:
+    with State.open(organisation.settings) as state:
+        state.open_intent("monthly_preview", "2026-04", opened_by="person")
+    organisation.tick(PREVIEWS, "2026-05-08 07:15")
+    assert organisation.intents() == {("monthly_preview", "2026-04"): "open"}
+
+
+def test_letters_that_failed_to_render_are_waited_for(organisation: Organisation) -> None:
+    (PREVIEW.draft(organisation.settings, APRIL) / "letters.json").unlink()
+    assert organisation.tick(PREVIEWS, "2026-05-06 08:15") == "2026-04 is not drafted yet"
+
+
+# ---- what is left over ---------------------------------------------------------------------
+
+
+def send_pack(organisation: Organisation, state: State) -> Any:
+    intent = state.open_intent("monthly", APRIL.id, opened_by="schedule")
+    edition = seal(
+        state,
+        organisation.settings,
+        "monthly",
+        APRIL,
+        MONTHLY.draft(organisation.settings, APRIL),
+        Audience((Recipient(mailbox("ada@example.org"), ("ld_head",)),), ()),
+        Provenance("f", "m", "s", "c", "v", date(2026, 4, 30)),
+    )
+    deliver(state, organisation.settings, edition, open_channel(organisation.settings), "run")
+    assert state.intent(intent.intent_id).status == "settled"
+    return edition
+
+
+def test_letters_left_over_are_sent_though_the_pack_is_settled(organisation: Organisation) -> None:
+    with State.open(organisation.settings) as state:
+        kit = state.open_intent("monthly_kit", APRIL.id, opened_by="schedule")
+        state.mark_recorded(send_pack(organisation, state).edition_id)
+    organisation.receives()  # what is sealed waits for no data
+    assert organisation.tick(PUBLISH, "2026-05-11 07:30") == ["publish-2026-04-2026-05-11"]
+    assert organisation.tick(CLOSE, "2026-05-11 07:00") == "every due month is closed"
+    with State.open(organisation.settings) as state:
+        state.settle_intent(kit.intent_id)
+    assert organisation.tick(PUBLISH, "2026-05-11 08:30") == "every due monthly review is settled"
+
+
+def test_what_a_crash_kept_out_of_the_log_is_entered_by_a_later_tick(
+    organisation: Organisation,
+) -> None:
+    with State.open(organisation.settings) as state:
+        edition = send_pack(organisation, state)
+    assert organisation.tick(PUBLISH, "2026-05-11 07:30") == ["publish-2026-04-2026-05-11"]
+    # a pack that was sent before there were kits gets none now
+    assert organisation.intents() == {("monthly", "2026-04"): "settled"}
+    with State.open(organisation.settings) as state:
+        state.mark_recorded(edition.edition_id)
+    assert organisation.tick(PUBLISH, "2026-05-12 07:30") == "every due monthly review is settled"
+
+
+def test_a_first_start_does_not_send_the_history(older: Organisation) -> None:
+    march = APRIL.shift(-1)
+    older.has_figures(march)
+    older.was_closed(march)
+    older.is_drafted(march)
+    assert older.tick(PUBLISH, "2026-05-08 07:30") == ["publish-2026-04-2026-05-08"]
+
+
+def test_downtime_loses_no_review(older: Organisation) -> None:
+    """March's review was the last before a long stop: April's is sent late, not never."""
+    with State.open(older.settings) as state:
+        intent = state.open_intent("monthly", "2026-03", opened_by="schedule")
+        state.cancel_intent(intent.intent_id, "sent by hand")
+    assert older.tick(PUBLISH, "2026-06-22 09:30") == ["publish-2026-04-2026-06-22"]
+    assert older.tick(CLOSE, "2026-06-22 09:00") == [
+        "close-2026-03-2026-06-22",
+        "close-2026-05-2026-06-22",
+    ]
+
+
+def test_every_ritual_has_its_schedules(organisation: Organisation) -> None:
+    schedules = organisation.repository.schedule_defs
+    assert sorted((s.name, s.job_name, s.cron_schedule) for s in schedules) == [
+        ("monthly_close_schedule", "monthly_close", "0 7-18 * * 1-5"),
+        ("monthly_preview_schedule", "monthly_preview", "15 7-18 * * 1-5"),
+        ("monthly_publish_schedule", "monthly_publish", "30 7-18 * * 1-5"),
+        ("quarterly_close_schedule", "quarterly_close", "0 7-18 * * 1-5"),
+        ("quarterly_publish_schedule", "quarterly_publish", "30 7-18 * * 1-5"),
+        ("weekly_close_schedule", "weekly_close", "0 7-18 * * 1-5"),
+        ("weekly_publish_schedule", "weekly_publish", "30 7-18 * * 1-5"),
+    ]
+    assert {schedule.execution_timezone for schedule in schedules} == {"Europe/London"}
