@@ -26,7 +26,6 @@ from orchestration.scorecard.draft import write_leaders
 from orchestration.scorecard.model import LeaderAction, LeaderPage
 from orchestration.settings import OrganisationSettings, PathSettings, Settings
 from tests.review import rituals, scorecards
-from tests.review.browser import measure
 from tests.review.reading import check_html, check_pdf, pdf_text, squeezed, visible
 
 RICH, SILENT = rituals.leader_page(), rituals.silent_leader_page()
@@ -38,6 +37,7 @@ HOSTILE = rituals.leader_page(
     organisation="A\r\nBcc: x@example.org",
     comments_asked=(scorecards.HOSTILE,),
 )
+PAGES = (RICH, SILENT, HOSTILE)
 
 
 def quarter(page: LeaderPage, **more: object) -> LeaderPage:
@@ -54,14 +54,14 @@ def of(draft: Path, person: str) -> Path:
 @pytest.fixture(scope="module")
 def previews(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draft = tmp_path_factory.mktemp("letters") / "monthly_preview" / "2026-10"
-    render_previews((RICH, SILENT, HOSTILE), draft)
+    render_previews(PAGES, draft)
     return draft
 
 
 @pytest.fixture(scope="module")
 def sheets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draft = tmp_path_factory.mktemp("letters") / "quarterly_sheets" / "2026-Q4"
-    render_sheets([quarter(page) for page in (RICH, SILENT, HOSTILE)], draft)
+    render_sheets([quarter(page) for page in PAGES], draft)
     return draft
 
 
@@ -247,12 +247,12 @@ def test_subjects() -> None:
     assert sheet_subject(quarter(RICH)) == (
         "Meridian Foods: leader review sheet, Q4 2026 - Marcus Lindqvist, Sponsor, Operations"
     )
-    for page in (RICH, SILENT, HOSTILE):
+    for page in PAGES:
         for subject in (preview_subject(page), sheet_subject(page)):
             assert subject.isprintable() and len(subject) <= SUBJECT_LIMIT
 
 
-def test_mails_are_sound_and_fit_a_phone(previews: Path, sheets: Path, tmp_path: Path) -> None:
+def test_mails_are_sound(previews: Path, sheets: Path) -> None:
     pages = [*previews.rglob("email.html"), *sheets.rglob("email.html")]
     assert len(pages) == 6
     for page in pages:
@@ -261,8 +261,6 @@ def test_mails_are_sound_and_fit_a_phone(previews: Path, sheets: Path, tmp_path:
         assert "<script>alert(1)</script>" not in source and "Undefined" not in source
         plain = (page.parent / "email.txt").read_text("utf-8")
         assert all(len(line) <= 78 for line in plain.splitlines() if " " in line.strip())
-    for page, (across, _) in zip(pages, measure(pages, 320, tmp_path), strict=True):
-        assert across <= 320, page
 
 
 # ---------------------------------------------------------------- assets

@@ -15,7 +15,6 @@ from orchestration.review.quarter import quarter_view, render_quarter
 from orchestration.scorecard.draft import read_scorecard
 from orchestration.scorecard.model import Scorecard
 from tests.review import rituals, scorecards
-from tests.review.browser import measure
 from tests.review.reading import check_html, check_pdf, pdf_text, squeezed, visible
 from tests.review.values import NO_DATA, SUPPRESSED
 
@@ -239,12 +238,6 @@ def test_stale_data_is_said_everywhere(rendered: dict[str, Path]) -> None:
     for page in PdfReader(rendered["stale"] / "strategy-pack.pdf").pages:
         assert "not all up to date" in page.extract_text()
     assert "activity as of 12 October" in subject_line(QUARTERS["stale"])
-
-
-def test_no_page_scrolls_sideways(rendered: dict[str, Path], tmp_path: Path) -> None:
-    pages = [folder / f for folder in rendered.values() for f in ("email.html", "scorecard.html")]
-    for page, (across, _) in zip(pages, measure(pages, 320, tmp_path), strict=True):
-        assert across <= 320, page
 
 
 def test_the_series_names_its_own_length(rendered: dict[str, Path]) -> None:

@@ -13,7 +13,6 @@ from orchestration.review.week import has_nothing, render_week, subject_line
 from orchestration.scorecard.draft import read_scorecard
 from orchestration.scorecard.model import Scorecard
 from tests.review import rituals, scorecards
-from tests.review.browser import measure
 from tests.review.reading import check_html, squeezed, visible
 
 BASE = scorecards.typical()
@@ -183,17 +182,6 @@ def test_the_mail_is_sound(rendered: dict[str, Path], name: str) -> None:
         assert "Undefined" not in source and "{%" not in source
         assert name == "hostile" or "{{" not in source
     assert "<script>alert(1)</script>" not in (rendered[name] / "email.html").read_text("utf-8")
-
-
-def test_one_phone_screen_without_sideways_scrolling(
-    rendered: dict[str, Path], tmp_path: Path
-) -> None:
-    pages = [folder / "email.html" for folder in rendered.values()]
-    for width in (320, 390):
-        for page, (across, _) in zip(pages, measure(pages, width, tmp_path), strict=True):
-            assert across <= width, (page.parent.name, width)
-    ((_, height),) = measure([rendered["rich"] / "email.html"], 390, tmp_path)
-    assert height <= 844, "a full digest is one screen of a usual phone"
 
 
 def test_the_week_of_the_fixture_is_the_one_named() -> None:
