@@ -46,6 +46,8 @@ def build_assets(
 def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
     key = AssetKey([STAGE, f"{grain}_scorecard"])
     coarser = [other for other in Grain if list(Grain).index(other) > list(Grain).index(grain)]
+    # a quarter's success profiles look at the signals of its own months
+    finer = [Grain.MONTH] if grain is Grain.QUARTER else []
 
     @asset(
         key=key,
@@ -57,8 +59,8 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         ),
         partitions_def=period_partitions(grain, settings.organisation),
         backfill_policy=BackfillPolicy.single_run(),
-        # the coarser figures lie in another partitions definition; Dagster maps time windows
-        deps=[AssetKey(["warehouse", f"{other}_figures"]) for other in (grain, *coarser)],
+        # the others' figures lie in another partitions definition; Dagster maps time windows
+        deps=[AssetKey(["warehouse", f"{other}_figures"]) for other in (grain, *coarser, *finer)],
         check_specs=[
             AssetCheckSpec(
                 CHECK,

@@ -118,6 +118,14 @@ class Figures:
                 self.signals[key_of(row)] = row
         self.governance = Governance(marts.governance, self.tree, marts.named_leaders)
 
+        self.indices = {
+            (
+                str(row["index_id"]),
+                self.unit_of_row(row),
+                str(row["person_id"]) if row["subject"] == "leader" else None,
+            ): row
+            for row in marts.leader_indices
+        }
         self._hidden: dict[tuple[str, date], frozenset[str]] = {}
 
     # ------------------------------------------------------------------ units

@@ -146,12 +146,8 @@ def leader_index(figures: Figures, index_id: str, person: str, unit: str) -> Row
     row = leadership.index(figures, index_id, unit, person)
     if row is not None:
         return row
-    others = [
-        r
-        for r in figures.marts.leader_indices
-        if r["subject"] == "leader" and r["index_id"] == index_id and r["person_id"] == person
-    ]
-    return min(others, key=lambda r: figures.place(r["org_unit_id"]), default=None)
+    others = (figures.indices.get((index_id, each, person)) for each in figures.order)
+    return next((other for other in others if other is not None), None)
 
 
 def reply_by(figures: Figures) -> date | None:

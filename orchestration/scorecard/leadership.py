@@ -50,18 +50,7 @@ def page(figures: Figures) -> Leadership | None:
 
 def index(figures: Figures, index_id: str, unit: str, person_id: str | None = None) -> Row | None:
     """One row of the published ``leader_indices``: a unit's, or a named leader's."""
-    subject = "unit" if person_id is None else "leader"
-    return next(
-        (
-            row
-            for row in figures.marts.leader_indices
-            if row["subject"] == subject
-            and row["index_id"] == index_id
-            and figures.unit_of_row(row) == unit
-            and (person_id is None or row["person_id"] == person_id)
-        ),
-        None,
-    )
+    return figures.indices.get((index_id, unit, person_id))
 
 
 def counted(row: Row | None) -> Figure:

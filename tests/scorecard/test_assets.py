@@ -101,8 +101,20 @@ def test_a_month_may_depend_on_quarters(settings: Settings) -> None:
 
 
 def test_each_grain_can_have_its_scorecard(settings: Settings) -> None:
-    keys = [asset.key.path[-1] for asset in assets.build_assets(settings, tuple(Grain))]
-    assert keys == ["week_scorecard", "month_scorecard", "quarter_scorecard"]
+    found = assets.build_assets(settings)
+    assert [asset.key.path[-1] for asset in found] == [
+        "week_scorecard",
+        "month_scorecard",
+        "quarter_scorecard",
+    ]
+    deps = [
+        sorted(dep.asset_key.path[-1] for dep in next(iter(asset.specs)).deps) for asset in found
+    ]
+    assert deps == [
+        ["month_figures", "quarter_figures", "week_figures"],
+        ["month_figures", "quarter_figures"],
+        ["month_figures", "quarter_figures"],  # the months' signals tell who adopted
+    ]
 
 
 def test_one_month(full_case: Case, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
