@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from orchestration import state as state_module
 from orchestration.delivery.channels import Accepted, Failed, Outcome, Retry, Unknown
 from orchestration.delivery.editions import RetryPolicy, deliver, verify
+from orchestration.delivery.mailings import KIT
 from orchestration.delivery.message import OutgoingMessage
 from orchestration.settings import Settings
 from orchestration.state import SendStatus, State
@@ -35,6 +36,7 @@ from tests.delivery.conftest import (
     seal_edition,
 )
 from tests.delivery.servers import SendGridServer, SmtpServer
+from tests.delivery.test_letters import make_letters, seal_letters
 
 
 class Killed(BaseException):
@@ -80,13 +82,13 @@ class Server:
 
     def __init__(self, answers: list[str]) -> None:
         self.answers = answers
-        self.accepted: Counter[str] = Counter()
+        self.accepted: Counter[tuple[str, str]] = Counter()  # (letter, address)
         self.state: MortalState | None = None
 
     def send(self, message: OutgoingMessage) -> Outcome:
         answer = self.answers.pop(0) if self.answers else "accepted"
         if "counted" in answer or answer == "accepted":
-            self.accepted[message.recipient.address] += 1
+            self.accepted[message.letter, message.recipient.address] += 1
         if answer.startswith("killed"):
             assert self.state is not None
             self.state.dead = True
@@ -117,12 +119,20 @@ MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # an fsync cost
 ADDRESSES = ["ada@example.org", "bob@example.org", "eve@example.org"]
 
 
+# one person with two letters, and two who get the same one
+LETTERS = [("of-1", ADDRESSES[0]), ("of-2", ADDRESSES[0]), ("of-2", ADDRESSES[1])]
+MAILS = {"monthly": [("", address) for address in ADDRESSES], KIT.name: LETTERS}
+
+
 @cache
 def sealed_home() -> Path:
-    """A home with one sealed edition, copied by each example."""
+    """A home with a sealed edition of a pack and one of letters, copied by each example."""
     home = Path(tempfile.mkdtemp(prefix="adoption-sealed-", dir=MEMORY))
-    with State.open(make_settings(home)) as state:
-        seal_edition(state, make_settings(home), make_draft(home / "draft"), *ADDRESSES)
+    settings = make_settings(home)
+    with State.open(settings) as state:
+        seal_edition(state, settings, make_draft(home / "draft"), *ADDRESSES)
+        letters = make_letters(home / "letters", {"of-1": ("P1",), "of-2": ("P1", "P2")})
+        seal_letters(state, settings, letters, *LETTERS)
     return home
 
 
@@ -139,24 +149,26 @@ def _prepared() -> Iterator[None]:
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(st.lists(RUN, max_size=5))
-def test_whatever_happens_nobody_gets_it_twice_and_nobody_is_lost(runs: list[Any]) -> None:
+@given(st.lists(RUN, max_size=5), st.sampled_from(sorted(MAILS)))
+def test_whatever_happens_nobody_gets_it_twice_and_nobody_is_lost(
+    runs: list[Any], mailing: str
+) -> None:
     home = Path(tempfile.mkdtemp(prefix="adoption-run-", dir=MEMORY))
     shutil.copytree(sealed_home(), home, dirs_exist_ok=True)
     try:
-        _check_runs(make_settings(home), runs)
+        _check_runs(make_settings(home), runs, mailing)
     finally:
         shutil.rmtree(home)
 
 
-def _check_runs(read: Settings, runs: list[Any]) -> None:
+def _check_runs(read: Settings, runs: list[Any], mailing: str) -> None:
     clock = Clock()
     server = Server([])
     clean: list[Any] = [([], 0, False, 600), ([], 0, False, 600)]
     for number, (answers, deadline, committed, pause) in enumerate([*runs, *clean]):
         engine = State.open(read)._engine
         state = MortalState(engine, read.home, clock.now)
-        edition = state.latest_edition("monthly", PERIOD.id)
+        edition = state.latest_edition(mailing, PERIOD.id)
         assert edition is not None
         state.deadline, state.committed = deadline, committed
         server.answers, server.state = list(answers), state
@@ -173,17 +185,17 @@ def _check_runs(read: Settings, runs: list[Any]) -> None:
         assert max(server.accepted.values(), default=0) <= 1
         clock.sleep(pause)
     with State.open(read) as after:
-        rows = {row.recipient: row.status for row in after.ledger_rows()}
-        assert list(rows) == ADDRESSES
+        rows = {(row.letter, row.recipient): row.status for row in after.ledger_rows()}
+        assert list(rows) == MAILS[mailing]
         assert set(rows.values()) <= {
             SendStatus.ACCEPTED,
             SendStatus.FAILED,
             SendStatus.UNKNOWN,
         }
-        for address, status in rows.items():
+        for mail, status in rows.items():
             if status is not SendStatus.UNKNOWN:
-                assert server.accepted[address] == (status is SendStatus.ACCEPTED)
-        assert after.pending_intents() == []
+                assert server.accepted[mail] == (status is SendStatus.ACCEPTED)
+        assert after.pending_intents(mailing) == []
 
 
 # ---- real processes, really killed ---------------------------------------------------------
