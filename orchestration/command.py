@@ -364,7 +364,7 @@ def archive() -> None:
     from orchestration.archive.site import build_site
 
     site = build_site(load_settings())
-    click.echo(f"{site.editions} editions sent, {site.unsent} reviews archived and not sent.")
+    click.echo(f"Editions sent: {site.editions}; reviews archived and not sent: {site.unsent}.")
     for fault in site.faults:
         click.secho(f"  {fault}", fg="red")
     click.echo(f"Archive: {_shown(site.index)}")

@@ -322,7 +322,7 @@ def fields_of(
         "report_on": long_date(published_on(basis.period.shift(1), basis.settings)),
         "confirm_to": _address(basis.settings),
         **{name: message.texts.get(name) for name in _FIELDS},
-        **_figure(basis, sponsor, page, line[0]),
+        **_figure(basis, page, line[0]),
         **_completed(page),
         **_removed(basis, line),
     }
@@ -337,16 +337,20 @@ def fields_of(
     }
 
 
-def _figure(
-    basis: Basis, sponsor: Sponsor, page: LeaderPage | None, unit: str
-) -> dict[str, str | None]:
-    """One measure of the sponsor's own unit and its target: the first that signals, else the first
-    with a value."""
+def _figure(basis: Basis, page: LeaderPage | None, unit: str) -> dict[str, str | None]:
+    """One measure of the sponsor's own unit and its target.
+
+    The first that signals; else the first with a target, of this month rather than of a quarter.
+    """
     own = page.kpis if page is not None and page.org_unit_id == unit else ()
     shown = [k for k in own if k.now.state == "value"]
     if not shown:
         return {}
-    kpi = min(shown, key=lambda k: (not _signals(k), k.target.state != "value"))
+    month = basis.scorecard.period_label
+    kpi = min(
+        shown,
+        key=lambda k: (not _signals(k), k.target.state != "value", k.period_label != month),
+    )
     return {
         "measure": kpi.name,
         "now": _number(kpi.now),

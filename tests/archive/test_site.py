@@ -384,5 +384,5 @@ def test_the_command_says_where_it_lies(
     monkeypatch.setattr("orchestration.command.load_settings", lambda: settings)
     told = CliRunner().invoke(cli, ["archive"])
     assert told.exit_code == 0, told.output
-    assert "0 editions sent, 0 reviews archived" in told.output
+    assert "Editions sent: 0; reviews archived and not sent: 0." in told.output
     assert str(settings.home / "archive" / "index.html") in told.output.replace("\n", "")

@@ -272,6 +272,16 @@ def test_a_missing_figure_removes_its_sentence(kpis: Any, said: str | None) -> N
         assert said in text and "target" not in text
 
 
+def test_the_figure_is_of_the_month_before_that_of_a_quarter() -> None:
+    quarterly = sheet("Performance improvement", value("+1.9 %"), value("+2.0 %"))
+    quarterly = quarterly.model_copy(update={"period_label": "Q3 2026"})
+    monthly = sheet("Certified in role", value("83.0 %"), value("90.0 %"))
+    text = texts(basis(pages=(page(kpis=(quarterly, monthly)),)))["town_hall"].plain
+    assert "Certified in role, Operations: 83.0 % in October 2026." in text
+    alone = texts(basis(pages=(page(kpis=(quarterly,)),)))["town_hall"].plain
+    assert "Performance improvement, Operations: +1.9 % in Q3 2026." in alone
+
+
 def test_figures_are_of_the_sponsors_own_unit_only() -> None:
     other = page(org_unit_id="U4")
     assert "%" not in texts(basis(pages=(other,)))["town_hall"].plain
