@@ -252,10 +252,10 @@ def _unclear(organisation: Organisation) -> Iterator[dict[str, Any]]:
         issued = to_day(message.issued_on)
         if to_day(last) - issued > _OLDEST_DAYS:
             yield warning("old_message", root, message, issued + _OLDEST_DAYS + 1)
-        if to_day(last) > issued + WINDOW_DAYS:
+        if to_day(last) >= issued + WINDOW_DAYS:  # at the end of the day, the window is over
             for unit, reach in _cascade(organisation, message).items():
                 if reach["in_window"] < _LEAST_REACH * reach["managers"]:
-                    yield warning("weak_cascade", unit, message, issued + WINDOW_DAYS + 1)
+                    yield warning("weak_cascade", unit, message, issued + WINDOW_DAYS)
 
 
 def _one_function(organisation: Organisation) -> Iterator[dict[str, Any]]:

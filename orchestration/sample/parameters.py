@@ -14,7 +14,7 @@ from orchestration.problems import Problem
 Cadence = Literal["month", "day"]
 ActivityFormat = Literal["csv.gz", "parquet"]
 
-SIMULATOR_VERSION = 2
+SIMULATOR_VERSION = 3
 """Raised whenever the same parameters give other files."""
 
 SMALLEST = 60
