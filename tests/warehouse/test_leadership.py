@@ -287,6 +287,13 @@ def test_vacancies(organisation: SmallLake) -> None:
         "SELECT org_unit_id, role, fault, person_id FROM governance_faults__month "
         f"WHERE period_start = DATE '{JULY}' ORDER BY ALL"
     ) == [
+        # each owns an action of the plan of the whole, which runs
+        ("all", "ld_head", "vacant", None),
+        ("all", "ld_head|finance", "vacant", None),
+        ("all", "operations_head", "vacant", None),
+        ("all", "people_head", "vacant", None),
+        ("all", "unit_head", "vacant", None),
+        # to start in September
         ("east", "measurer", "vacant", None),
         ("east", "operator", "no_deputy", "ed"),
         ("east", "sponsor", "no_deputy", "eva"),

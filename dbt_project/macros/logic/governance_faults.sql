@@ -1,5 +1,6 @@
 {# What is wrong with the governance at the period's end. Units with a programme, started or not,
-   need a sponsor, an operator and a measurer, each with a deputy; the rest holds of every role. #}
+   need a sponsor, an operator and a measurer, each with a deputy; an action of a running plan needs
+   somebody who owns it; the rest holds of every role. #}
 {% macro governance_faults(grain) -%}
 with
 
@@ -83,6 +84,47 @@ coverage as (
     group by needed.period_start, needed.org_unit_id, needed.role
 ),
 
+-- heads of units beneath own what is asked of unit heads
+unit_heads as (
+    select distinct
+        tree.period_start,
+        tree.ancestor_id as org_unit_id
+    from governance
+    inner join {{ of_grain('int_org_tree', grain) }} as tree
+        on
+            governance.period_start = tree.period_start
+            and governance.org_unit_id = tree.org_unit_id
+    where governance.role = 'unit_head'
+),
+
+-- roles that a running plan asks something of, and nobody holds
+unowned as (
+    select distinct
+        plan.period_start,
+        plan.org_unit_id,
+        plan.owner_role
+    from {{ of_grain('leader_plan', grain) }} as plan
+    left join {{ of_grain('int_role_holders', grain) }} as holders
+        on
+            plan.period_start = holders.period_start
+            and plan.org_unit_id = holders.org_unit_id
+            and concat('|', plan.owner_role, '|') like concat('%|', holders.role, '|%')
+    left join unit_heads
+        on
+            plan.period_start = unit_heads.period_start
+            and plan.org_unit_id = unit_heads.org_unit_id
+            and concat('|', plan.owner_role, '|') like '%|unit_head|%'
+    left join needed
+        on
+            plan.period_start = needed.period_start
+            and plan.org_unit_id = needed.org_unit_id
+            and plan.owner_role = needed.role
+    where
+        holders.person_id is null
+        and unit_heads.org_unit_id is null
+        and needed.role is null
+),
+
 crowded as (
     select
         governance.period_start,
@@ -104,6 +146,16 @@ select
     'nobody is named' as detail
 from coverage
 where coverage.holders = 0
+
+union all
+select
+    unowned.period_start,
+    unowned.org_unit_id,
+    unowned.owner_role as role,
+    'vacant' as fault,
+    cast(null as varchar) as person_id,
+    'nobody owns its actions of the plan' as detail
+from unowned
 
 union all
 select
