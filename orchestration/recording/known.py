@@ -180,8 +180,9 @@ class Known:
     def entry(text: str, log: Mapping[str, Mapping[str, str]]) -> str:
         """An entry of the decision log."""
         if text not in log:
+            still_open = [name for name, held in log.items() if "closed_on" not in held]
             raise Problem(
-                f"the decision log has no entry {text!r}.", remedy=did_you_mean(text, log)
+                f"the decision log has no entry {text!r}.", remedy=did_you_mean(text, still_open)
             )
         return text
 

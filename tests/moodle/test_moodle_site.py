@@ -82,6 +82,8 @@ def landed(site: tuple[Settings, Lake]) -> dict[str, DeliveryManifest]:
     settings, lake = site
     found = {}
     for feed in settings.feeds:
+        if feed == "records":
+            continue  # nobody has recorded anything
         (outcome,) = land_range(settings, lake, feed, DAY, DAY)
         assert outcome.manifest is not None, outcome.note
         assert outcome.manifest.contract_problem is None

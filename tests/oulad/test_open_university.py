@@ -149,6 +149,9 @@ def test_rows_in_are_rows_accepted_and_rejected(university: OpenUniversity) -> N
     lake = university.lake
     for feed in university.settings.feeds:
         delivered = university.delivered(feed)
+        if feed == "records":  # nobody has recorded anything
+            assert delivered == []
+            continue
         snapshot = CONTRACT[feed].kind == "snapshot"
         dates = SNAPSHOTS if snapshot else (RESULTS,)
         assert [m.delivery_date for m in delivered] == list(dates), feed
