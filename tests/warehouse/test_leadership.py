@@ -289,7 +289,6 @@ def test_vacancies(organisation: SmallLake) -> None:
     ) == [
         # each owns an action of the plan of the whole, which runs
         ("all", "ld_head", "vacant", None),
-        ("all", "ld_head|finance", "vacant", None),
         ("all", "operations_head", "vacant", None),
         ("all", "people_head", "vacant", None),
         ("all", "unit_head", "vacant", None),

@@ -97,12 +97,12 @@ unit_heads as (
     where governance.role = 'unit_head'
 ),
 
--- roles that a running plan asks something of, and nobody holds
-unowned as (
+-- roles that a running plan asks something of, and nobody holds; of several the first is meant
+unheld as (
     select distinct
         plan.period_start,
         plan.org_unit_id,
-        plan.owner_role
+        split_part(plan.owner_role, '|', 1) as role
     from {{ of_grain('leader_plan', grain) }} as plan
     left join {{ of_grain('int_role_holders', grain) }} as holders
         on
@@ -114,15 +114,21 @@ unowned as (
             plan.period_start = unit_heads.period_start
             and plan.org_unit_id = unit_heads.org_unit_id
             and concat('|', plan.owner_role, '|') like '%|unit_head|%'
+    where holders.person_id is null and unit_heads.org_unit_id is null
+),
+
+-- nobody is appointed to a role that follows from the feeds
+unowned as (
+    select unheld.*
+    from unheld
     left join needed
         on
-            plan.period_start = needed.period_start
-            and plan.org_unit_id = needed.org_unit_id
-            and plan.owner_role = needed.role
+            unheld.period_start = needed.period_start
+            and unheld.org_unit_id = needed.org_unit_id
+            and unheld.role = needed.role
     where
-        holders.person_id is null
-        and unit_heads.org_unit_id is null
-        and needed.role is null
+        needed.role is null
+        and unheld.role not in ('manager', 'course_owner', 'feed_owner', 'affected_units')
 ),
 
 crowded as (
@@ -151,7 +157,7 @@ union all
 select
     unowned.period_start,
     unowned.org_unit_id,
-    unowned.owner_role as role,
+    unowned.role,
     'vacant' as fault,
     cast(null as varchar) as person_id,
     'nobody owns its actions of the plan' as detail
