@@ -26,6 +26,7 @@ from orchestration.review.figures import figure
 from orchestration.review.sections import day, log_entry, log_line, plan
 from orchestration.review.typesetting import Typesetter
 from orchestration.review.words import clean, counted, listed, long_date, sentence_case, unbroken
+from orchestration.scorecard.leaders import NOT_ASKED
 from orchestration.scorecard.model import LeaderAction, LeaderPage, SheetKpi
 
 SHEET = "leader-review-sheet.pdf"
@@ -97,12 +98,15 @@ def _sheet(page: LeaderPage) -> Letter:
 
 def preview_subject(page: LeaderPage) -> str:
     """'<organisation>: what we have of you for October 2026 - reply or add by ...'."""
-    by = f" - reply or add by {long_date(page.reply_by)}" if page.reply_by else ""
-    asked = (
-        f"; {counted(len(page.comments_asked), 'comment')} asked for" if page.comments_asked else ""
-    )
-    head = f"{clean(page.organisation, 60)}: what we have of you for {clean(page.period_label, 30)}"
-    return clean(f"{head}{by}{asked}", SUBJECT_LIMIT)
+    organisation, period = clean(page.organisation, 60), clean(page.period_label, 30)
+    comments = counted(len(page.comments_asked), "comment")
+    day_said = long_date(page.reply_by) if page.reply_by else ""
+    if not _is_led(page):
+        by = f" - reply by {day_said}" if day_said else ""
+        return clean(f"{organisation}: {comments} asked of you for {period}{by}", SUBJECT_LIMIT)
+    by = f" - reply or add by {day_said}" if day_said else ""
+    asked = f"; {comments} asked for" if page.comments_asked else ""
+    return clean(f"{organisation}: what we have of you for {period}{by}{asked}", SUBJECT_LIMIT)
 
 
 def sheet_subject(page: LeaderPage) -> str:
@@ -158,6 +162,10 @@ def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, 
         "comments_title": sentence_case(
             f"{counted(len(page.comments_asked), 'comment')} asked of you"
         ),
+        "is_led": _is_led(page),
+        "heading": f"What we have of you for {period}"
+        if _is_led(page)
+        else f"Your word on {period}",
         "figures": figures,
         "figures_line": ", ".join(f"{f['name'].lower()}: {f['figure']['text']}" for f in figures),
         "attendance": figure(page.attendance),
@@ -178,6 +186,11 @@ def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, 
             else []
         ),
     }
+
+
+def _is_led(page: LeaderPage) -> bool:
+    """Whether it is a named leader's page; else a KPI owner's, who is asked for a comment only."""
+    return bool(_figures(page))
 
 
 def _content(page: LeaderPage) -> bytes:
@@ -216,6 +229,7 @@ def _figures(page: LeaderPage) -> list[dict[str, Any]]:
             else None,
         }
         for name, value, target in rows
+        if value.text != NOT_ASKED
     ]
 
 

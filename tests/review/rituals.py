@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from orchestration.scorecard.leaders import NOT_ASKED
 from orchestration.scorecard.model import (
     Blocker,
     Candidate,
@@ -619,6 +620,26 @@ def leader_page(**more: Any) -> LeaderPage:
             "log": (LOG[5], LOG[2]),
             "comments_asked": ("Mandatory learning on time",),
             "reply_by": date(2026, 11, 5),
+            **more,
+        }
+    )
+
+
+def owner_page(**more: Any) -> LeaderPage:
+    """The page of a KPI's owner who is no named leader: a comment is asked, nothing else."""
+    nothing = Figure(state="no_data", text=NOT_ASKED)
+    return silent_leader_page(
+        **{
+            "person_id": "P-0044",
+            "name": "Priya Raman",
+            "role": "L&D head",
+            "unit": "Meridian Foods",
+            "visible_weeks": nothing,
+            "flagship": nothing,
+            "commitments": nothing,
+            "decision_wait": nothing,
+            "attendance": nothing,
+            "comments_asked": ("Days to competency", "Certified in role"),
             **more,
         }
     )

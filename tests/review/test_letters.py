@@ -112,6 +112,28 @@ def test_no_record_is_never_worded_as_absence(previews: Path, sheets: Path) -> N
             assert heading not in flat, heading
 
 
+def test_an_owner_who_leads_nothing_is_asked_for_a_comment_only(tmp_path: Path) -> None:
+    page = rituals.owner_page()
+    render_previews([page], tmp_path / "2026-10")
+    folder = of(tmp_path / "2026-10", "P-0044")
+    plain = (folder / "email.txt").read_text("utf-8")
+    for text in (squeezed(plain), visible(folder / "email.html")):
+        for words in (
+            "Your word on October 2026",
+            "Reply by 5 November 2026.",
+            "comments asked of you",
+            "Days to competency",
+            "Certified in role",
+            "what happened, and what is done about it",
+        ):
+            assert squeezed(words).casefold() in text.casefold(), words
+        for words in ("no record", "not asked", "recorded", "where it stands", "how to add"):
+            assert squeezed(words) not in text.casefold(), words
+    assert preview_subject(page) == (
+        "Meridian Foods: two comments asked of you for October 2026 - reply by 5 November 2026"
+    )
+
+
 def test_actions_of_the_period_stand_apart_from_earlier_ones(tmp_path: Path) -> None:
     earlier = LeaderAction(
         happened_on=date(2026, 9, 17), what="Sent an email", audience="Operations", counts=True
