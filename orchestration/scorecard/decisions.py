@@ -16,8 +16,9 @@ decides and in how many days; without one nobody could, and nothing is asked):
 7. modules to decommission, the elective ones, then the mandatory ones;
 8. a tighter target for the first headline KPI that consistently meets it, at a quarter's end.
 
-One KPI asks once, and what already waits in the log is not asked again. A figure that is
-suppressed, or that stands on a feed whose data are stale, asks for nothing.
+One KPI asks once. What an earlier review asked is not asked again while it waits, nor for a
+quarter of a year after it was settled. A figure that is suppressed, or that stands on a feed whose
+data are stale, asks for nothing.
 
 The top risk is the first that holds: a concerning headline KPI, a target missed now and always,
 lapses that would take certification under its target (or a tenth of it, without a target) within
@@ -39,6 +40,8 @@ from orchestration.scorecard.model import Annotation, Decision, Kpi, UnitRow
 from orchestration.settings import Settings
 
 MOST_DECISIONS = 3
+SETTLED_DAYS = 90
+"""Days for which the answer to a decision stands before the same is asked again."""
 MOST_NAMED = 4
 """Units or initiatives that one sentence names."""
 IDLE_SHARE = Decimal(20)
@@ -77,13 +80,19 @@ class Evidence:
         """Whether a decision may stand on the KPI: it is shown and none of its feeds is behind."""
         return kpi.now.state == "value" and self.basis.sound(kpi.kpi_id)
 
-    def waits(self, rule: str) -> bool:
-        """Whether the same was asked by an earlier review and is not settled."""
+    def asked_before(self, rule: str) -> bool:
+        """Whether an earlier review asked the same and it waits still, or was settled lately."""
         return any(
-            str(row["entry_id"]).partition("/")[2] == rule and row["status"] in ("open", "overdue")
+            str(row["entry_id"]).partition("/")[2] == rule and self._stands(row)
             for row in self.log
             if not str(row["entry_id"]).startswith(f"{self.period.id}/")
         )
+
+    def _stands(self, row: Row) -> bool:
+        if row["status"] in ("open", "overdue"):
+            return True
+        settled_on = row["decided_on"] or row["closed_on"] or row.get("withdrawn_on")
+        return settled_on is not None and (self.period.end - settled_on).days < SETTLED_DAYS
 
     def right(self, *ids: str, money: Decimal | None = None) -> Row | None:
         """The decision right of the first of these ids (or with it as stem) that covers the sum.
@@ -119,8 +128,8 @@ def ask(evidence: Evidence) -> tuple[Decision, ...]:
     pressing = _pressing(evidence)
     campaign = _concern_campaign(evidence)
     answered = {kpi.kpi_id for kpi in (pressing,) if kpi is not None}
-    waits = any(evidence.waits(f"campaign/{unit.org_unit_id}") for unit in evidence.units)
-    answered |= {"active_learner_rate"} if campaign is not None or waits else set()
+    before = any(evidence.asked_before(f"campaign/{unit.org_unit_id}") for unit in evidence.units)
+    answered |= {"active_learner_rate"} if campaign is not None or before else set()
     asked = [
         _scale_adjust_stop(evidence),
         _protected_time(evidence, pressing) if pressing is not None else None,
@@ -178,8 +187,8 @@ def _decision(
     if_not_taken: str,
     amount: str | None = None,
 ) -> Decision | None:
-    """A decision by right; None where an earlier review asked it and it still waits."""
-    if evidence.waits(rule):
+    """A decision by right; None where an earlier review asked it and its answer stands."""
+    if evidence.asked_before(rule):
         return None
     role = str(right["decides_role"])
     days = right["days"]

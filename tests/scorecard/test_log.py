@@ -170,7 +170,7 @@ def test_who_decides_late_at_the_top_or_by_silence_is_not_asked_again(full_case:
     assert len(full_case.build().log) == 4
 
 
-def test_what_waits_already_is_not_asked_twice(full_case: Case) -> None:
+def test_what_waits_or_was_settled_lately_is_not_asked_twice(full_case: Case) -> None:
     from tests.scorecard.test_decisions import concerned_unit, missed
 
     concerned_unit(full_case, "o", 200, "Operations")
@@ -179,7 +179,9 @@ def test_what_waits_already_is_not_asked_twice(full_case: Case) -> None:
                   first_due_on=date(2026, 11, 12))  # fmt: skip
     assert full_case.build().decisions == ()
     row = full_case.models["decision_log"][0]
-    row.update(status="decided", decided_on=date(2026, 10, 20))
+    row.update(status="decided", decided_on=date(2026, 8, 3))  # 89 days before the period's end
+    assert full_case.build().decisions == ()
+    row.update(decided_on=date(2026, 8, 2))
     assert [d.decision_id for d in full_case.build().decisions] == ["2026-10/campaign/o"]
 
 
