@@ -150,6 +150,11 @@ class Held:
             stated = {name: row[name] for name in _STATED if name in row}
             self.log[row["entry_id"]] = {**self.log.get(row["entry_id"], {}), **stated}
 
+    def last(self, entry_id: str, *subjects: str) -> Texts | None:
+        """The last record of an entry that is about one of these subjects."""
+        found = (self._last.get((subject, entry_id)) for subject in subjects)
+        return next((row for row in found if row is not None), None)
+
     def news(self, row: Texts, moment: datetime) -> Texts | None:
         """The row as it is to be written, None where it says nothing new of its entry."""
         subject, entry = row["subject"], row["entry_id"]

@@ -181,6 +181,17 @@ def close(entry: str, recorded_by: str | None, **given: str | None) -> None:
     _tell(given, lambda answers: entries.closed(answers, "command", log), recorded_by)
 
 
+@record.command("withdraw")
+@click.argument("entry")
+@_BY
+def withdraw(entry: str, recorded_by: str | None) -> None:
+    """That the action or comment ENTRY was recorded by mistake."""
+    from orchestration.feeds.recording import Held
+
+    held = Held.read(load_settings())
+    _tell({}, lambda answers: entries.withdrawn(entry, held, "command"), recorded_by)
+
+
 @record.command("outcome")
 @click.option("--unit", required=True, help="the org unit")
 @click.option("--metric", required=True, help="the business outcome, as the programme names it")

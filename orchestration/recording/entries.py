@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal, TypeVar
 
-from orchestration.feeds.recording import decimal_of, made_id
+from orchestration.feeds.recording import Held, decimal_of, made_id
 from orchestration.feeds.rules import ENTRY_KINDS
 from orchestration.periods import Period
 from orchestration.problems import Problem
@@ -324,3 +324,22 @@ def comment(answers: Answers, source: Source) -> Row:
         "person_id": person,
         "text": answers.needed("text"),
     }
+
+
+def withdrawn(entry_id: str, held: Held, source: Source) -> Row:
+    """That a leader action or a comment was recorded by mistake. Entries of the log are closed.
+
+    Raises:
+        Problem: nothing of that id was recorded, or it was taken back before.
+    """
+    last = held.last(entry_id, "leader_action", "comment")
+    if last is None:
+        raise Problem(
+            f"no action and no comment was recorded as {entry_id!r}.",
+            remedy="give the id that recording it printed; what a feed delivers is mended there.",
+        )
+    if last.get("outcome") == "withdrawn":
+        raise Problem(f"{entry_id} was taken back before.", remedy="record it again if it is so.")
+    about_the_record = ("record_id", "recorded_at", "recorded_by", "source")
+    kept = {name: text for name, text in last.items() if name not in about_the_record}
+    return {**kept, "source": source, "outcome": "withdrawn"}

@@ -174,6 +174,23 @@ def test_what_cannot_be_meant_is_refused(small: Small, run: Run, words: str, sai
     assert recorded(small) == []
 
 
+def test_a_mistake_is_taken_back_and_may_be_said_again(small: Small, run: Run) -> None:
+    words = ("record", "action", "--who", "p1", "--kind", "email", "--on", "2026-10-05")
+    run(*words)
+    (row,) = recorded(small)
+    run("record", "withdraw", row["entry_id"], "--by", "p3")
+    with pytest.raises(Problem, match="was taken back before"):
+        run("record", "withdraw", row["entry_id"])
+    run(*words)
+    assert [(r["entry_id"], r.get("outcome"), r.get("recorded_by")) for r in recorded(small)] == [
+        (row["entry_id"], None, None),
+        (row["entry_id"], "withdrawn", "p3"),
+        (row["entry_id"], None, None),
+    ]
+    with pytest.raises(Problem, match="no action and no comment was recorded as 'act-0'"):
+        run("record", "withdraw", "act-0")
+
+
 def test_an_unknown_id_says_which_was_meant(small: Small, run: Run) -> None:
     entry = opened(run)
     with pytest.raises(Problem, match=f"did you mean '{entry}'"):
