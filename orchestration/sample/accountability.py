@@ -20,7 +20,7 @@ from orchestration.sample.actions import (
     sponsors,
 )
 from orchestration.sample.decisions import COMMITMENT, DECISION, Entry
-from orchestration.sample.learning import day_of
+from orchestration.sample.learning import COURSE, day_of, published_day
 from orchestration.sample.messages import Message, messages
 from orchestration.sample.organisation import (
     NEVER,
@@ -37,7 +37,7 @@ WEEKS = 13
 _SILENT_WEEKS = (3, 4, 6)
 _OLDEST_DAYS = 45
 _LEAST_REACH = 0.7
-_FUNCTION_DAYS = 28
+_FUNCTION_DAYS, _FUNCTION_WEEKS = 84, 4
 _RECENT_DAYS = 30
 
 
@@ -85,7 +85,7 @@ def accountability(organisation: Organisation) -> dict[str, Any]:
             }
             for _, unit in sponsors()
         },
-        "warnings": list(warnings_at_end(organisation)),
+        "warnings": list(warnings_on(organisation, to_day(parameters.last_day))),
         "log": [_entry(organisation, entry) for entry in organisation.log],
         "log_faults": _log_faults(organisation),
         "decommission": {
@@ -202,108 +202,133 @@ def _cascade(organisation: Organisation, message: Message) -> dict[str, dict[str
     return found
 
 
-def warnings_at_end(organisation: Organisation) -> Iterator[dict[str, Any]]:
-    """Every early warning that the charter's thresholds call for on the last day.
+def warnings_on(organisation: Organisation, day: int) -> Iterator[dict[str, Any]]:
+    """Every early warning that the charter's thresholds call for at the end of a day.
 
     Each names its ``pain_point``, ``warning_ids``, ``org_unit_id`` and ``since_on``, and who or
-    what it is about.
+    what it is about. Weeks are whole weeks from Monday; what is said of a unit is not said again
+    of those beneath it.
     """
-    yield from _silent(organisation)
-    yield from _unclear(organisation)
-    yield from _one_function(organisation)
-    yield from _competing(organisation)
+    yield from _silent(organisation, day)
+    yield from _unclear(organisation, day)
+    yield from _one_function(organisation, day)
+    yield from _competing(organisation, day)
 
 
-def _silent(organisation: Organisation) -> Iterator[dict[str, Any]]:
-    last = to_day(organisation.parameters.last_day)
+def _warning(
+    pain_point: str, names: list[str], unit: str, since: int, **about: Any
+) -> dict[str, Any]:
+    return {
+        "pain_point": pain_point,
+        "warning_ids": names,
+        "org_unit_id": unit,
+        "since_on": to_date(since).isoformat(),
+        **about,
+    }
+
+
+def _whole_weeks(monday: int, day: int) -> int:
+    """Whole weeks from a Monday to the last Sunday of the days up to ``day``."""
+    return (day - (day + 4) % 7 + 1 - monday) // 7
+
+
+def _silent(organisation: Organisation, day: int) -> Iterator[dict[str, Any]]:
     for person, unit in sponsors():
         launch = to_day(launch_of(organisation, unit))
         days = _visible_days(organisation, person, unit)
-        since = max(launch, int(days.max(initial=launch - 1)) + 1)
-        weeks = [n for n in _SILENT_WEEKS if last - since + 1 >= 7 * n]
+        since = max(launch, int(days[days <= day].max(initial=launch - 1)) + 1)
+        monday = since + (-since - 3) % 7
+        weeks = [n for n in _SILENT_WEEKS if _whole_weeks(monday, day) >= n]
         if weeks:
-            yield {
-                "pain_point": "no_visible_sponsor",
-                "warning_ids": [f"sponsor_silent_{n}" for n in weeks],
-                "org_unit_id": organisation.units[unit].code,
-                "person_id": _person(organisation, person),
-                "since_on": to_date(since).isoformat(),
-                "first_silent_week_on": to_date(since + (-since - 3) % 7).isoformat(),
-            }
+            yield _warning(
+                "no_visible_sponsor",
+                [f"sponsor_silent_{n}" for n in weeks],
+                organisation.units[unit].code,
+                monday,
+                person_id=_person(organisation, person),
+            )
 
 
-def _unclear(organisation: Organisation) -> Iterator[dict[str, Any]]:
-    last = organisation.parameters.last_day
-    live = [message for message in messages(organisation.parameters) if message.live_on(last)]
-    root = organisation.units[0].code
+def _unclear(organisation: Organisation, day: int) -> Iterator[dict[str, Any]]:
+    live = [m for m in messages(organisation.parameters) if m.live_on(to_date(day))]
+    if not live:
+        return
+    newest, units = live[-1], organisation.units
+    issued = to_day(newest.issued_on)
 
-    def warning(name: str, unit: str, message: Message, since: int) -> dict[str, Any]:
-        return {
-            "pain_point": "inconsistent_messaging",
-            "warning_ids": [name],
-            "org_unit_id": unit,
-            "message_id": message.message_id,
-            "since_on": to_date(since).isoformat(),
-        }
+    def warning(name: str, unit: str, since: int) -> dict[str, Any]:
+        about = newest.message_id
+        return _warning("inconsistent_messaging", [name], unit, since, message_id=about)
 
     if len(live) > 1:
-        yield warning("two_messages", root, live[-1], to_day(live[1].issued_on))
-    for message in live:
-        issued = to_day(message.issued_on)
-        if to_day(last) - issued > _OLDEST_DAYS:
-            yield warning("old_message", root, message, issued + _OLDEST_DAYS + 1)
-        if to_day(last) >= issued + WINDOW_DAYS:  # at the end of the day, the window is over
-            for unit, reach in _cascade(organisation, message).items():
-                if reach["in_window"] < _LEAST_REACH * reach["managers"]:
-                    yield warning("weak_cascade", unit, message, issued + WINDOW_DAYS)
+        yield warning("two_messages", units[0].code, to_day(live[1].issued_on))
+    if day - issued > _OLDEST_DAYS:
+        yield warning("old_message", units[0].code, issued + _OLDEST_DAYS + 1)
+    if day >= issued + WINDOW_DAYS:  # at the end of that day, the window is over
+        reach = _cascade(organisation, newest)
+        for _, unit in sponsors():
+            counts = reach[units[unit].code]
+            if counts["in_window"] < _LEAST_REACH * counts["managers"] and (
+                to_day(launch_of(organisation, unit)) <= day
+            ):
+                yield warning("weak_cascade", units[unit].code, issued + WINDOW_DAYS)
+                if unit == 0:
+                    return
 
 
-def _one_function(organisation: Organisation) -> Iterator[dict[str, Any]]:
-    """All actions of four weeks come from one division (or from nobody but the top)."""
-    actions, last = organisation.actions, to_day(organisation.parameters.last_day)
-    if last - to_day(organisation.parameters.launch_on) < _FUNCTION_DAYS:
-        return
+def _one_function(organisation: Organisation, day: int) -> Iterator[dict[str, Any]]:
+    """All actions of four weeks come from one division; the top belongs to none."""
+    actions, launch = organisation.actions, to_day(organisation.parameters.launch_on)
     divisions = np.array([unit.division for unit in organisation.units])
     acting: list[tuple[int, int]] = []
-    for day in range(last - 2 * _FUNCTION_DAYS + 1, last + 1):
-        people = actions["person"][actions["day"] == day]
+    for on in range(day - _FUNCTION_DAYS, day + 1):
+        people = actions["person"][actions["day"] == on]
         if len(people):
-            functions = divisions[organisation.state_at(day).unit[people]]
-            acting += [(day, function) for function in np.unique(functions).tolist()]
-    recent = {function for day, function in acting if day > last - _FUNCTION_DAYS}
-    if len(recent) == 1:
-        others = [day for day, function in acting if function not in recent]
-        yield {
-            "pain_point": "delegated_to_one_function",
-            "warning_ids": ["one_function"],
-            "org_unit_id": organisation.units[0].code,
-            "function": content.DIVISIONS[recent.pop()].code,
-            "since_on": to_date(max(others, default=last - 2 * _FUNCTION_DAYS) + 1).isoformat(),
-        }
+            functions = divisions[organisation.state_at(on).unit[people]]
+            acting += [(on, function) for function in np.unique(functions).tolist()]
+    if not acting or acting[-1][1] == UNSET:
+        return
+    alone = acting[-1][1]
+    others = [on for on, function in acting if function != alone]
+    since = max(launch, max(others, default=day - _FUNCTION_DAYS) + 1)
+    monday = since + (-since - 3) % 7
+    if _whole_weeks(monday, day) >= _FUNCTION_WEEKS:
+        yield _warning(
+            "delegated_to_one_function",
+            ["one_function"],
+            organisation.units[0].code,
+            monday,
+            function=content.DIVISIONS[alone].code,
+        )
 
 
-def _competing(organisation: Organisation) -> Iterator[dict[str, Any]]:
-    last = to_day(organisation.parameters.last_day)
+def _competing(organisation: Organisation, day: int) -> Iterator[dict[str, Any]]:
     for initiative in organisation.initiatives:
         starts, ends = initiative["starts_on"], initiative["ends_on"]
-        if initiative["kind"] == "competing_work" and starts <= last and ends > last - _RECENT_DAYS:
-            yield {
-                "pain_point": "competing_priorities",
-                "warning_ids": ["competing_initiative"],
-                "org_unit_id": initiative["org_unit_id"],
-                "initiative_id": initiative["initiative_id"],
-                "since_on": to_date(starts).isoformat(),
-            }
-    if organisation.parameters.effects.mandatory_launches:
-        launched = [course for course in content.COURSES if course.launched is not None]
-        since = last - min(course.launched or 0 for course in launched)
-        yield {
-            "pain_point": "competing_priorities",
-            "warning_ids": ["mandatory_launches", "mandatory_hours"],
-            "org_unit_id": content.DIVISIONS[content.COMPETING].code,
-            "course_ids": [course.code for course in launched],
-            "since_on": to_date(since).isoformat(),
-        }
+        if initiative["kind"] == "competing_work" and starts <= day < ends + _RECENT_DAYS:
+            launch = to_day(organisation.parameters.launch_on)
+            yield _warning(
+                "competing_priorities",
+                ["competing_initiative"],
+                initiative["org_unit_id"],
+                max(starts, launch),
+                initiative_id=initiative["initiative_id"],
+            )
+    if not organisation.parameters.effects.mandatory_launches:
+        return
+    launched = [course.code for course in content.COURSES if course.launched is not None]
+    published = sorted(published_day(organisation, code) for code in launched)
+    if published[1] <= day < published[0] + _RECENT_DAYS:
+        root = organisation.units[0].code
+        yield _warning(
+            "competing_priorities", ["mandatory_launches"], root, published[1], courses=launched
+        )
+    table = organisation.enrolments
+    rows = np.isin(table["course"], [COURSE[code] for code in launched])
+    since = int((table["due"][rows] - _RECENT_DAYS).min(initial=NEVER))
+    if since <= day:
+        unit = content.DIVISIONS[content.COMPETING].code
+        yield _warning("competing_priorities", ["mandatory_hours"], unit, since, courses=launched)
 
 
 def _entry(organisation: Organisation, entry: Entry) -> dict[str, Any]:

@@ -24,7 +24,7 @@ END_OF_DAY = 23 * 3600 + 59 * 60
 LATE_EVENING = 23 * 3600 + 30 * 60
 _REVIEW_DAYS = 1095
 _REVIEW_MISSED_DAYS = 100
-_LAUNCH_NOTICE = 24
+_LAUNCH_NOTICE = 40
 _FOR_SPONSORS = 33
 """Days after launch by which sponsors finish the flagship course; the other executives follow."""
 _FOR_EXECUTIVES = 43

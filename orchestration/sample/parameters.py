@@ -14,11 +14,11 @@ from orchestration.problems import Problem
 Cadence = Literal["month", "day"]
 ActivityFormat = Literal["csv.gz", "parquet"]
 
-SIMULATOR_VERSION = 3
+SIMULATOR_VERSION = 4
 """Raised whenever the same parameters give other files."""
 
 SMALLEST = 60
-_DELEGATED_DAYS = 42
+_DELEGATED_DAYS = 56
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PlantedEffects:
             the newest one.
         weak_cascade: whether most managers of one division leave the newest message unspoken.
         delegated_to_one_function: whether only the learning function and its division act in the
-            last six weeks; all other leaders are silent then and no new message goes out.
+            last eight weeks; all other leaders are silent then and no new message goes out.
         log_faults: whether the decision log holds what a review must find: a decision taken
             without the right, one that waits for its owner for weeks, an action long overdue and
             a commitment whose due date was moved.

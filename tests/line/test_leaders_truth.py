@@ -46,10 +46,9 @@ def test_the_planted_warnings_are_found_and_no_others(
     }
     planted = {}
     for warning in true["warnings"]:
-        since = warning.get("first_silent_week_on", warning["since_on"])
         # of the levels of one silence, the worst is shown
         worst = warning["warning_ids"][-1]
-        planted[worst, warning["org_unit_id"]] = (warning.get("person_id"), since)
+        planted[worst, warning["org_unit_id"]] = (warning.get("person_id"), warning["since_on"])
     assert found == planted
     assert ("sponsor_silent_6", "SUP") in found
 
@@ -150,7 +149,7 @@ def test_silence_is_counted_in_whole_weeks(
     organisation: Organisation, true: dict[str, Any]
 ) -> None:
     (silent,) = [w for w in true["warnings"] if w["pain_point"] == "no_visible_sponsor"]
-    monday = date.fromisoformat(silent["first_silent_week_on"])
+    monday = date.fromisoformat(silent["since_on"])
     for period, rows in published(organisation, "early_warnings").items():
         end = Period.parse(period).end + timedelta(days=1)
         weeks = (end - timedelta(days=end.weekday()) - monday).days // 7

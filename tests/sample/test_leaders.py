@@ -15,7 +15,7 @@ import pytest
 
 from orchestration.periods import Grain, Period, periods_between
 from orchestration.sample import PlantedEffects, SampleParameters, draw
-from orchestration.sample.accountability import accountability, warnings_at_end
+from orchestration.sample.accountability import accountability, warnings_on
 from orchestration.sample.actions import launch_of, sponsors
 from orchestration.sample.content import VISIBLE_KINDS
 from orchestration.sample.messages import messages
@@ -35,9 +35,13 @@ def found(effects: PlantedEffects, **more: Any) -> dict[str, dict[str, Any]]:
     """The warnings of an organisation at its end, by 'warning id, unit'."""
     return {
         f"{name}, {warning['org_unit_id']}": warning
-        for warning in warnings_at_end(organisation(effects, **more))
+        for warning in at_the_end(organisation(effects, **more))
         for name in warning["warning_ids"]
     }
+
+
+def at_the_end(drawn: Organisation) -> list[dict[str, Any]]:
+    return list(warnings_on(drawn, to_day(drawn.parameters.last_day)))
 
 
 def british(text: str) -> date | None:
@@ -133,8 +137,8 @@ def test_the_absent_sponsor_is_a_warning_since_the_day_after_the_last_action() -
     assert set(warnings) == {f"sponsor_silent_{n}, SUP" for n in (3, 4, 6)}
     warning = warnings["sponsor_silent_3, SUP"]
     assert warning["person_id"] == "E100002"
-    # silent from 1 May; the week of that day is silent already, the one before may be
-    assert date(2026, 4, 14) <= date.fromisoformat(warning["since_on"]) <= date(2026, 4, 27)
+    # silent from Friday 1 May, and so in the whole of its week; the one before may be silent too
+    assert warning["since_on"] in ("2026-04-20", "2026-04-27")
 
 
 def test_the_sponsor_of_a_short_sample_speaks_before_falling_silent() -> None:
@@ -147,19 +151,24 @@ def test_the_sponsor_of_a_short_sample_speaks_before_falling_silent() -> None:
     assert "town_hall" in drawn.actions["kind"][mine]
 
 
-def test_the_stale_message() -> None:
-    warnings = found(only(stale_message=True))
-    assert {name: w["since_on"] for name, w in warnings.items()} == {
-        # issued on Friday 28 August; on day 46 it is too old; the newest came on 19 October
-        "old_message, MF": "2026-10-13",
-        "two_messages, MF": "2026-10-19",
-    }
-    assert warnings["old_message, MF"]["message_id"] == "MSG-PROMISE"
+def test_the_stale_message_is_too_old_and_then_one_of_two() -> None:
+    drawn = organisation(only(stale_message=True))
+
+    def on(day: str) -> dict[str, str]:
+        warnings = warnings_on(drawn, to_day(date.fromisoformat(day)))
+        return {w["warning_ids"][0]: w["since_on"] for w in warnings}
+
+    # issued on Friday 28 August: on day 46 too old; on 19 October the newest came beside it
+    assert on("2026-10-12") == {}
+    assert on("2026-10-13") == on("2026-10-18") == {"old_message": "2026-10-13"}
+    assert on("2026-10-19") == on("2026-10-31") == {"two_messages": "2026-10-19"}
 
 
 def test_the_weak_cascade_is_that_of_one_division() -> None:
     warnings = found(only(weak_cascade=True), people=400, months=14)
-    assert {name.split(", ")[1].split("-")[0] for name in warnings} == {"COM"}
+    assert {name: w["since_on"] for name, w in warnings.items()} == {
+        "weak_cascade, COM": "2026-10-29"
+    }
     drawn = accountability(organisation(only(weak_cascade=True), people=400, months=14))
     reach = drawn["cascade"]["MSG-TOGETHER"]
     assert 0 < reach["COM"]["in_window"] < 0.5 * reach["COM"]["managers"]
@@ -179,17 +188,17 @@ def test_competing_priorities() -> None:
     warnings = found(only(competing_priorities=True))
     assert set(warnings) == {"competing_initiative, OPS"}
     drawn = organisation(only(mandatory_launches=True))
-    launched = [w for w in warnings_at_end(drawn) if "mandatory_launches" in w["warning_ids"]]
-    assert launched[0]["course_ids"] == ["MAN-PLAN", "MAN-DATA"]
-    assert launched[0]["since_on"] == "2026-10-15"
+    # the second is published on the 15th; the first is due on Friday 13 November, in thirty days
+    # from the 14th of October
+    assert {w["warning_ids"][0]: w["since_on"] for w in at_the_end(drawn)} == {
+        "mandatory_launches": "2026-10-15",
+        "mandatory_hours": "2026-10-14",
+    }
     # six hours each for nearly everybody of the division, due within thirty days of publication
     last, table = to_day(LAST.end), drawn.enrolments
     courses = table["course"] >= 24
-    assert set((table["due"][courses] - table["enrolled"][courses] // 86_400).tolist()) <= {
-        22,
-        23,
-        24,
-    }
+    notice = table["due"][courses] - table["enrolled"][courses] // 86_400
+    assert set(notice.tolist()) <= {38, 39, 40}
     assert (abs(table["due"][courses] - last) < 30).all()
     divisions = np.array([unit.division for unit in drawn.units])
     here = (divisions[drawn.state_at(last).unit] == 0) & drawn.employed_on(last)
