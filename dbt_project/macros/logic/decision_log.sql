@@ -2,7 +2,7 @@
    an entry, its owner and its faults. Dates after the period's end are not known yet. #}
 {% macro decision_log(grain) -%}
 {%- set stated = [
-    'kind', 'title', 'right_id', 'org_unit_id', 'owner_person_id', 'owner_role',
+    'kind', 'title', 'right_id', 'owner_person_id', 'owner_role',
     'proposed_by_person_id', 'asked_on', 'asked_in', 'due_on', 'amount', 'source', 'warning_id',
     'if_not_taken'
 ] -%}
@@ -39,7 +39,7 @@ changes as (
         changes.kind,
         changes.title,
         changes.right_id,
-        nullif(changes.org_unit_id, '*') as org_unit_id,
+        changes.org_unit_id,
         changes.owner_person_id,
         changes.owner_role,
         changes.proposed_by_person_id,
@@ -74,6 +74,13 @@ folded as (
             where changes.{{ field }} is not null
         ) as {{ field }},
 {%- endfor %}
+        -- '*' lifts an entry of a unit to the whole
+        nullif(
+            max_by(changes.org_unit_id, changes.change_number) filter (
+                where changes.org_unit_id is not null
+            ),
+            '*'
+        ) as org_unit_id,
         min_by(changes.due_on, changes.change_number) filter (
             where changes.due_on is not null
         ) as first_due_on,
