@@ -253,7 +253,11 @@ def _escalated(evidence: Evidence) -> list[Decision]:
     late = [
         row
         for row in evidence.log
-        if row["kind"] in ("decision", None) and row["status"] == "overdue" and row["first_due_on"]
+        if row["kind"] in ("decision", None)
+        and row["status"] == "overdue"
+        and row["first_due_on"]
+        # who was asked one level up has until the later date; the log goes on calling it overdue
+        and not (row["due_on"] and row["due_on"] >= evidence.period.end)
     ]
     found = []
     for row in sorted(late, key=lambda r: (r["first_due_on"], str(r["entry_id"]))):
