@@ -151,9 +151,11 @@ def test_the_level_above_a_unit_s_head_is_its_sponsor(full_case: Case) -> None:
 
 
 def test_who_was_asked_one_level_up_has_until_the_new_date(full_case: Case) -> None:
-    late(full_case, "x", date(2026, 9, 17), due_on=date(2026, 10, 31))
+    late(full_case, "x", date(2026, 9, 17))
+    (row,) = full_case.models["decision_log"]
+    row["due_on"] = date(2026, 10, 31)
     assert full_case.build().decisions == ()
-    full_case.models["decision_log"][0]["due_on"] = date(2026, 10, 30)
+    row["due_on"] = date(2026, 10, 30)
     assert [d.decision_id for d in full_case.build().decisions] == ["x"]
 
 
