@@ -350,7 +350,8 @@ def dry_run(ritual: str | None, period: str | None) -> None:
     mailing = MAILINGS[ritual or (named.grain.ritual if named else Grain.MONTH.ritual)]
     if named is not None and named.grain is not mailing.grain:
         raise Problem(
-            f"{named.id} is not a {mailing.grain}, and --ritual {mailing.name} is of {mailing.grain}s.",
+            f"{named.id} is not a {mailing.grain}, and --ritual {mailing.name} is of "
+            f"{mailing.grain}s.",
             remedy="write a week as 2026-W45, a month as 2026-10, a quarter as 2026-Q3.",
         )
     of = named or latest_closed(mailing.grain, _today(settings))
