@@ -64,28 +64,34 @@ delegated as (
 
 evidence as (
     select
-        period_start,
-        warning_id,
-        org_unit_id,
-        evidence_kind,
-        evidence_id,
-        evidence_on,
+        in_force.period_start,
+        in_force.warning_id,
+        in_force.org_unit_id,
+        in_force.evidence_kind,
+        in_force.evidence_id,
+        in_force.evidence_on,
+        -- hours of fewer heads than may be shown stay unsaid
         case
-            when parameter = 'mandatory_hours_due_per_head_in_30_days'
+            when
+                in_force.parameter = 'mandatory_hours_due_per_head_in_30_days'
+                and in_force.divisor >= 60 * settings.privacy_threshold
                 then concat(
-                    coalesce(note, evidence_id),
+                    coalesce(in_force.note, in_force.evidence_id),
                     ': ',
                     cast(
                         cast(
-                            {{ rounded_quotient(whole('weight'), whole('divisor'), 2) }}
+                            {{ rounded_quotient(
+                                whole('in_force.weight'), whole('in_force.divisor'), 2
+                            ) }}
                             as decimal(18, 2)
                         ) as varchar
                     ),
                     ' h a head'
                 )
-            else note
+            else in_force.note
         end as note
     from in_force
+    cross join {{ ref('stg_control__settings') }} as settings
     union all
     -- nothing on record is said to be that
     select
