@@ -10,6 +10,10 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# one version of a package in both files, so that installing one never breaks the other
+LOCKED := --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links \
+  -p 3.11 -q --custom-compile-command "make lock"
+
 .PHONY: help run ui test soak bench lint format lock dry-run clean
 
 help: ## List the targets
@@ -31,8 +35,9 @@ soak: $(DEVELOPMENT) ## The seeded proofs of the suite at full counts (kills, ra
 	@ADOPTION_KILLS=200 ADOPTION_EXAMPLES=600 ADOPTION_SEEDS=20 $(BIN)/python -m pytest \
 	  tests/delivery/test_crashes.py tests/independent -s
 
-bench: $(RUNTIME) ## How long the main job takes; BENCH="--people 20000" changes its size
+bench: $(DEVELOPMENT) ## How long the main job takes (BENCH="--people 20000"); false alarms
 	@$(BIN)/python tests/benchmarks/run_line.py $(BENCH)
+	@$(BIN)/python tests/benchmarks/false_alarms.py $(ALARMS)
 
 lint: $(DEVELOPMENT) ## ruff, mypy, import directions, SQL
 	@$(BIN)/ruff check orchestration tests
@@ -46,11 +51,8 @@ format: $(DEVELOPMENT) ## Format Python and SQL
 	@$(BIN)/ruff format orchestration tests
 
 lock: ## Resolve the lock files anew (needs uv)
-	uv pip compile pyproject.toml --universal --generate-hashes --no-strip-extras --no-emit-index-url \
-	  --no-emit-find-links -p 3.11 -q --custom-compile-command "make lock" -o requirements.lock
-	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-strip-extras \
-	  --no-emit-index-url --no-emit-find-links -p 3.11 -q --custom-compile-command "make lock" \
-	  -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra dev $(LOCKED) -o requirements-dev.lock
+	uv pip compile pyproject.toml -c requirements-dev.lock $(LOCKED) -o requirements.lock
 
 clean: ## Remove what runs have written (var/), keep the environment
 	rm -rf var

@@ -97,10 +97,9 @@ def _landed(settings: Settings, feed: FeedName) -> dg.AssetsDefinition:
             by_date.setdefault(outcome.delivery.delivery_date, []).append(outcome)
             if outcome.status in ("refused", "deferred", "waiting"):
                 context.log.warning(f"{feed} {outcome.delivery.label}: {outcome.note}")
-        for key in context.partition_keys:
-            context.add_asset_metadata(
-                _metadata(by_date.get(date.fromisoformat(key), [])), partition_key=key
-            )
+        # most dates of a long range have no delivery, and nothing to say
+        for day in sorted(by_date):
+            context.add_asset_metadata(_metadata(by_date[day]), partition_key=day.isoformat())
 
     return landed
 
@@ -118,17 +117,12 @@ def _metadata(outcomes: list[Outcome]) -> dict[str, Any]:
         for outcome in outcomes
         if outcome.status in ("deferred", "waiting")
     ]
-    found: dict[str, Any] = {
+    return {
         "dagster/row_count": accepted,
         "rows_in": sum(manifest.rows_in for manifest in fresh),
         "rows_accepted": accepted,
         "rows_rejected": sum(manifest.rows_rejected for manifest in fresh),
         "deliveries_landed": counts["landed"],
-    }
-    if not outcomes:  # most dates of a long range: an event each, so it stays small
-        return found
-    return {
-        **found,
         "rejected_by_reason": dict(sorted(reasons.items())),
         **{
             f"deliveries_{status}": counts[status]

@@ -127,9 +127,10 @@ def _raw_asset(settings: Settings, feed: FeedName, now: Clock) -> AssetsDefiniti
         by_date: dict[str, list[DeliveryManifest]] = {}
         for manifest in publication.manifests:
             by_date.setdefault(manifest.delivery_date.isoformat(), []).append(manifest)
-        for partition in keys:
+        # most dates of a long range have no delivery, and nothing to say
+        for partition in sorted(by_date):
             context.add_asset_metadata(
-                _partition_metadata(lake, by_date.get(partition, [])), partition_key=partition
+                _partition_metadata(lake, by_date[partition]), partition_key=partition
             )
         return MaterializeResult(
             metadata={"deliveries_in_force": len(publication.in_force)},
@@ -158,9 +159,8 @@ def _partition_metadata(lake: Lake, deliveries: Sequence[DeliveryManifest]) -> d
         "deliveries": len(deliveries),
         "deliveries_promoted": sum(m.verdict == "promoted" for m in deliveries),
         "deliveries_refused": sum(m.verdict == "refused" for m in deliveries),
+        "delivered": _deliveries_table(deliveries),
     }
-    if deliveries:
-        found["delivered"] = _deliveries_table(deliveries)
     if rejected:
         found["rejected_by_reason"] = _reasons_table(deliveries)
         found["rejected_rows"] = _rejected_rows_table(lake, deliveries)
