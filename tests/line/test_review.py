@@ -96,8 +96,13 @@ def test_the_scorecards_figures_are_the_published_ones(organisation: Organisatio
     assert compared >= 7
 
 
-def test_the_second_run_delivers_nothing_and_says_so(changing: Organisation) -> None:
+def test_a_further_run_delivers_nothing_and_says_so(changing: Organisation) -> None:
     before = changing.mails()
+    done = changing.command("run", "--period", LAST.id)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # what the review asked for entered the log as a delivery of its own, and lands now
+    assert "Ingest: land, check and fold 1 delivery dates" in done.stdout
+    assert "delivered before: nothing is sent again" in done.stdout
     done = changing.command("run", "--period", LAST.id)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "delivered before: nothing is sent again" in done.stdout
