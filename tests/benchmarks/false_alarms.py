@@ -46,6 +46,7 @@ from orchestration.sample.activity import ActivityStream  # noqa: E402
 from orchestration.sample.charter import charter_files  # noqa: E402
 from orchestration.sample.files import clock_of  # noqa: E402
 from orchestration.sample.learning import day_of  # noqa: E402
+from orchestration.sample.messages import messages  # noqa: E402
 from orchestration.sample.organisation import UNSET, Organisation, to_day  # noqa: E402
 from orchestration.sample.parameters import PlantedEffects, SampleParameters  # noqa: E402
 from orchestration.sample.simulation import draw  # noqa: E402
@@ -74,7 +75,7 @@ class Planted:
 
     Attributes:
         units: where it is planted; the warning has to name one of them.
-        since: first day on which the failure could be seen.
+        since: first day of the failure.
     """
 
     effects: PlantedEffects
@@ -111,7 +112,7 @@ PLANTED: Mapping[str, Planted] = {
         replace(NOTHING_AMISS, weak_cascade=True),
         ("weak_cascade",),
         (WHOLE, *(division.code for division in content.DIVISIONS)),
-        lambda parameters: parameters.launch_on,
+        lambda parameters: messages(parameters)[-1].issued_on,
     ),
     "one function alone": Planted(
         replace(NOTHING_AMISS, delegated_to_one_function=True),
@@ -411,7 +412,7 @@ class Found:
 
     @property
     def median_weeks(self) -> int | None:
-        """Weeks from the first day it could be seen to the end of the week that warns."""
+        """Weeks from the first day of the failure to the end of the first week that warns."""
         return sorted(self.delays)[len(self.delays) // 2] if self.delays else None
 
     def add(self, planted: Planted, parameters: SampleParameters, warned: list[Warned]) -> None:
