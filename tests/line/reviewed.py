@@ -104,7 +104,7 @@ class Organisation:
         folder = self.home / "outbox"
         return {file.name: file.read_bytes() for file in sorted(folder.glob("*.eml"))}
 
-    def command(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user does, in its own process."""
         return subprocess.run(
             [PYTHON, "-m", "orchestration", *arguments],
