@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import random
 import shutil
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -231,27 +233,74 @@ def run_to_the_end(target: Any, arguments: tuple[Any, ...]) -> None:
     assert not run_and_kill(target, arguments, lambda: True, 60)
 
 
-@pytest.mark.parametrize("kind", ["sendgrid", "smtp"])
-def test_killed_processes_never_send_twice(
-    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    chance = random.Random(20261031)
-    addresses = [f"r{n:02d}@example.org" for n in range(50)]
-    behaviour = random.Random(7)
-    answers = {
-        "sendgrid": ["202"] * 7 + ["429:Retry-After:0", "500", "503", "reset"] + ["202-lost"] * 3,
-        "smtp": ["250"] * 8 + ["rcpt:450", "dot:451", "lost", "drop"],
-    }[kind]
-    met: Counter[str] = Counter()
+RECIPIENTS = [f"r{n:02d}@example.org" for n in range(50)]
+ANSWERS_OF = {
+    "sendgrid": [
+        *["202"] * 8, "429:Retry-After:0", "429:reset", "400", "500", "503",
+        "reset", "hang", "202-lost", "202-lost", "202-hang", "202-broken",
+    ],
+    "smtp": [
+        *["250"] * 8, "rcpt:450", "rcpt:550", "dot:451", "dot:554", "drop", "lost", "lost", "hang",
+    ],
+}  # fmt: skip
 
-    def behave(recipient: str) -> str:
-        met[recipient] += 1
-        time.sleep(behaviour.uniform(0, 0.01))
-        return behaviour.choice(answers) if met[recipient] < 3 else answers[0]
 
-    home = tmp_path / "home"
+class Misbehaving:
+    """What a server answers, seeded; from a recipient's third attempt on it takes the message."""
+
+    def __init__(self, kind: str, seed: int) -> None:
+        self._answers = ANSWERS_OF[kind]
+        self._chance = random.Random(seed)
+        self._lock = threading.Lock()
+        self.met: Counter[str] = Counter()
+        self.given: Counter[str] = Counter()
+
+    def __call__(self, recipient: str) -> str:
+        with self._lock:
+            time.sleep(self._chance.uniform(0, 0.01))
+            answer = self._chance.choice(self._answers)
+            self.met[recipient] += 1
+            if self.met[recipient] > 2:
+                answer = self._answers[0]
+            self.given[answer] += 1
+        if answer == "429:reset":
+            return f"429:X-RateLimit-Reset:{int(time.time()) + 1}"
+        return answer
+
+
+class Sender:
+    """A run's delivery in a process of its own, which first seals again as a run does."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self._ready, told = CONTEXT.Pipe(duplex=False)
+        self._process = CONTEXT.Process(target=worker.seal_and_deliver, args=(told, *arguments))
+        self._process.start()
+        told.close()
+
+    def wait_until(self, done: Callable[[], bool]) -> None:
+        assert self._ready.poll(60)
+        while self._process.is_alive() and not done():
+            time.sleep(0.0005)
+
+    def kill(self) -> bool:
+        """SIGKILL; whether it was alive."""
+        alive = self._process.is_alive()
+        self._process.kill()
+        self._process.join()
+        assert alive or self._process.exitcode == 0
+        return alive
+
+    def join(self) -> None:
+        self._process.join(120)
+        assert self._process.exitcode == 0
+
+
+def deliver_under_kills(kind: str, seed: int, kills: int, counts: Counter[str]) -> None:
+    """One edition to 50 recipients, its processes killed at random moments up to ``kills`` times,
+    then restarted until done; what was counted at the server against what the ledger says."""
+    chance = random.Random(seed)
+    behave = Misbehaving(kind, seed)
+    home = Path(tempfile.mkdtemp(prefix="adoption-kills-", dir=MEMORY))
     server: SendGridServer | SmtpServer
     with SendGridServer(behave) if kind == "sendgrid" else SmtpServer(behave) as server:
         where: dict[str, Any] = (
@@ -259,42 +308,111 @@ def test_killed_processes_never_send_twice(
             if isinstance(server, SendGridServer)
             else {"smtp": {"host": "127.0.0.1", "port": server.port, "security": "none"}}
         )
-        read = make_settings(home, channel=kind, timeout_seconds=2, **where)
-        dumped = read.model_dump(mode="json")
+        read = make_settings(home, channel=kind, timeout_seconds=0.5, **where)
         draft = make_draft(home / "draft")
         with State.open(read) as state:
-            edition = seal_edition(state, read, draft, *addresses)
+            edition = seal_edition(state, read, draft, *RECIPIENTS)
+        # late data: other words and one recipient more, in every restart's draft
         make_draft(draft, "late data between kill and restart")
-        killed_at = []
-        for number in range(KILLS):
-            arguments = (dumped, f"run-{number}")
-            goal = sum(met.values()) + chance.randint(0, 5)
-            if run_and_kill(
-                worker.deliver_latest,
-                arguments,
-                partial(lambda goal: sum(met.values()) >= goal, goal),
-                chance.uniform(0, 0.015),
-            ):
-                killed_at.append(sum(server.accepted.values()))
-        # else nothing was proved: most kills must have hit a process that was sending
-        assert len({at for at in killed_at if 0 < at < len(addresses)}) >= min(KILLS, 10) // 2
-        for number in range(3):
-            run_to_the_end(worker.deliver_latest, (dumped, f"last-{number}"))
-        accepted = {to: count for (_, to), count in server.accepted.items()}
-    assert max(accepted.values()) == 1
+        sealing = (str(draft), [*RECIPIENTS, "late@example.org"])
+        dumped = read.model_dump(mode="json")
+        done = 0
+        for number in itertools.count():
+            with State.open(read) as state:
+                if not state.pending_intents():
+                    break
+            senders = [Sender(dumped, f"run-{number}", *sealing)]
+            if number % 3 == 1:  # a second click while the first run sends
+                senders.append(Sender(dumped, f"click-{number}", *sealing))
+                counts["second clicks"] += 1
+            if done < kills:
+                goal = sum(behave.met.values()) + chance.randint(0, 5)
+                for sender in senders:
+                    sender.wait_until(partial(_reached, behave.met, goal))
+                time.sleep(chance.uniform(0, 0.015))
+                victims = senders[: chance.randint(1, len(senders))]
+                hit = sum(victim.kill() for victim in victims)
+                with State.open(read) as state:
+                    if state.pending_intents():  # else the delivery was over before
+                        counts["kills"] += hit
+                        done += hit
+                senders = senders[len(victims) :]
+            for sender in senders:
+                sender.join()
+            assert number < 40 + 2 * kills, "it is never done"
+            if done >= kills:
+                time.sleep(0.3)  # what was put off by the server falls due
+        accepted = Counter({to: count for (_, to), count in server.accepted.items()})
+        texts = texts_of(server)
     with State.open(read) as state:
-        assert seal_edition(state, read, draft, *addresses) == edition
+        assert state.editions() == [edition]
         verify(edition)
         rows = {row.recipient: row.status for row in state.ledger_rows()}
-    assert sorted(rows) == addresses
-    assert set(rows.values()) <= {SendStatus.ACCEPTED, SendStatus.FAILED, SendStatus.UNKNOWN}
-    for address, status in rows.items():
-        if status is SendStatus.ACCEPTED:
-            assert accepted[address] == 1
-        if status is SendStatus.FAILED:
-            assert address not in accepted
+        assert state.recipients(edition.edition_id) and state.pending_intents() == []
+    shutil.rmtree(home)
+    assert len(texts) == 1 and "late data" not in texts.pop()
+    assert sorted(rows) == RECIPIENTS and set(accepted) <= set(RECIPIENTS)
+    counts["deliveries"] += 1
+    counts["recipients"] += len(rows)
+    counts["attempts"] += sum(behave.met.values())
+    counts["twice"] += sum(count > 1 for count in accepted.values())
+    counts["lost"] += sum(
+        status is SendStatus.ACCEPTED and not accepted[address] for address, status in rows.items()
+    )
+    counts["failed though taken"] += sum(
+        status is SendStatus.FAILED and bool(accepted[address]) for address, status in rows.items()
+    )
+    counts.update(f"ledger {status}" for status in rows.values())
+    counts.update(
+        f"unknown, {'taken' if accepted[address] else 'not taken'} by the server"
+        for address, status in rows.items()
+        if status is SendStatus.UNKNOWN
+    )
+    counts.update({f"answer {answer}": number for answer, number in behave.given.items()})
+
+
+def texts_of(server: SendGridServer | SmtpServer) -> set[str]:
+    """What the messages offered to a server say, to tell the sealed edition from a later draft."""
+    if isinstance(server, SendGridServer):
+        return {str(body["content"][0]["value"]) for body in server.requests}
+    bodies = (message.get_body(("plain",)) for _, message, _ in server.messages)
+    return {body.get_content() for body in bodies if body is not None}
+
+
+def _reached(met: Counter[str], goal: int) -> bool:
+    return sum(met.values()) >= goal
+
+
+@pytest.mark.parametrize("kind", ["sendgrid", "smtp"])
+def test_killed_processes_never_send_twice(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    counts: Counter[str] = Counter({"kills": 0, "twice": 0, "lost": 0, "failed though taken": 0})
+    seeds = itertools.count(20261031)
+    while counts["kills"] < KILLS:
+        deliver_under_kills(kind, next(seeds), KILLS - counts["kills"], counts)
+    print(f"\n{kind}:", *(f"{words} {number}" for words, number in counts.items()), sep="\n  ")
+    assert counts["twice"] == counts["lost"] == counts["failed though taken"] == 0
+    standing = [counts[f"ledger {each}"] for each in ("accepted", "failed", "unknown")]
+    assert sum(standing) == counts["recipients"] == 50 * counts["deliveries"]
+    assert counts["second clicks"] > 0
+
+
+def test_a_second_click_while_the_first_run_sends_changes_nothing(tmp_path: Path) -> None:
+    with SmtpServer(lambda _: time.sleep(0.002) or "250") as server:
+        where = {"host": "127.0.0.1", "port": server.port, "security": "none"}
+        read = make_settings(tmp_path / "home", channel="smtp", smtp=where)
+        draft = make_draft(tmp_path / "draft")
+        with State.open(read) as state:
+            edition = seal_edition(state, read, draft, *RECIPIENTS)
+        arguments = (str(draft), RECIPIENTS)
+        clicks = [Sender(read.model_dump(mode="json"), f"click-{n}", *arguments) for n in (1, 2)]
+        for click in clicks:
+            click.join()
+        assert sorted(server.accepted.values()) == [1] * 50
     with State.open(read) as state:
-        assert state.pending_intents() == []
+        counts = state.counts("edition", edition.edition_id)
+        assert counts[SendStatus.ACCEPTED] == 50 and state.pending_intents() == []
 
 
 def test_killed_sealing_leaves_one_whole_edition(tmp_path: Path) -> None:

@@ -18,13 +18,16 @@ def say_ready(ready: Connection) -> None:
     ready.send_bytes(b"!")
 
 
-def deliver_latest(ready: Connection, settings: dict[str, Any], run_id: str) -> None:
-    """One run's delivery of the latest edition."""
+def seal_and_deliver(
+    ready: Connection, settings: dict[str, Any], run_id: str, draft: str, addresses: list[str]
+) -> None:
+    """What a publishing run does: seal (an intent seals once), then deliver what is sealed."""
     read = Settings.model_validate(settings)
     with State.open(read) as state:
-        edition = state.latest_edition("monthly", PERIOD.id)
-        assert edition is not None
         ready.send_bytes(b"!")
+        edition = seal(
+            state, read, "monthly", PERIOD, Path(draft), make_audience(*addresses), PROVENANCE
+        )
         deliver(
             state,
             read,
