@@ -1,4 +1,4 @@
-"""State that cannot be rebuilt from raw: intents, sealed editions, the delivery ledger.
+"""State that cannot be rebuilt from raw: intents, sealed editions, incidents, the delivery ledger.
 
 It lives in its own small database (SQLite by default, PostgreSQL by URL), never in the warehouse.
 Every transition is one transaction that compares the state it starts from, so two processes can
@@ -20,7 +20,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -37,7 +37,7 @@ from sqlalchemy.pool import NullPool
 from orchestration.problems import Problem
 from orchestration.settings import Settings
 
-SCHEMA_REVISION = "0002"  # the newest migration; a test holds it to what alembic finds
+SCHEMA_REVISION = "0003"  # the newest migration; a test holds it to what alembic finds
 LEASE = timedelta(seconds=60)
 _BUSY_SECONDS = 30.0
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
@@ -169,6 +169,29 @@ ledger = sa.Table(
     sa.Column("updated_at", _Moment, nullable=False),
     _one_of("status", SendStatus),
     sa.UniqueConstraint("message_kind", "subject_id", "letter", "recipient"),
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("incident_id", sa.Integer, primary_key=True),
+    sa.Column("cause", sa.String(255), nullable=False),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("at_risk", sa.Text, nullable=False),
+    sa.Column("remedy", sa.Text, nullable=False),
+    sa.Column("since", _Moment, nullable=False),
+    sa.Column("opened_at", _Moment, nullable=False),
+    sa.Column("seen_at", _Moment, nullable=False),
+    sa.Column("recovered_at", _Moment),
+    sa.Index(
+        "uq_incidents_open",
+        "cause",
+        unique=True,
+        sqlite_where=sa.text("recovered_at IS NULL"),
+        postgresql_where=sa.text("recovered_at IS NULL"),
+    ),
 )
 
 
@@ -415,6 +438,14 @@ class State:
                 remedy="check that its disk is not full or read-only and that no process holds "
                 "it; then run again: nothing is sent twice.",
             ) from None
+
+    def writing(self, lock: str) -> AbstractContextManager[Connection]:
+        """One writing transaction under a lock's name, for what is built on the state."""
+        return self._write(lock)
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """One reading transaction, for what is built on the state."""
+        return self._read()
 
     # ---- intents -------------------------------------------------------------------------
 

@@ -184,6 +184,34 @@ def test_a_database_of_the_first_version_is_brought_up_with_its_rows(tmp_path: P
                         "detail, updated_at, letter FROM ledger WHERE ledger_id = 3")  # fmt: skip
 
 
+def test_a_database_with_letters_gets_incidents_and_keeps_its_rows(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "state.sqlite"
+    file.parent.mkdir()
+    engine = sa.create_engine(f"sqlite:///{file}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.exec_driver_sql(
+            "INSERT INTO ledger (ledger_id, message_kind, subject_id, letter, recipient, status, "
+            "attempts, updated_at) VALUES (3, 'edition', 'e1', 'a', 'a@x.org', 'unknown', 1, "
+            "'2026-11-09 07:31:00')"
+        )
+    engine.dispose()
+    with State.at(url_of(tmp_path), tmp_path) as state:
+        assert [(row.ledger_id, row.letter, row.status) for row in state.ledger_rows()] == [
+            (3, "a", SendStatus.UNKNOWN)
+        ]
+    with sqlite3.connect(file) as raw:
+        row = "'feed people', 'feed people', '', '', '', '', '2026-11-09', '2026-11-09', "
+        insert = "INSERT INTO incidents VALUES "
+        raw.execute(f"{insert} (1, {row} '2026-11-09', '2026-11-10')")
+        raw.execute(f"{insert} (2, {row} '2026-11-09', NULL)")
+        with pytest.raises(sqlite3.IntegrityError):  # one open incident a cause
+            raw.execute(f"{insert} (3, {row} '2026-11-09', NULL)")
+
+
 def test_sqlite_is_private_durable_and_keeps_foreign_keys(tmp_path: Path) -> None:
     with State.at(url_of(tmp_path), tmp_path) as state, state._read() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
