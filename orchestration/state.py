@@ -10,7 +10,8 @@ Who may do what:
 * An *edition* belongs to the intent that sealed it; its row is the commit of the sealing.
 * A *ledger* row (message kind, subject, letter, recipient) goes planned -> sending -> accepted |
   failed | unknown. It goes back to planned only when the channel certainly did not take the
-  message, or when a person says so. ``accepted`` is final.
+  message, or when a person says so. What the provider reports later (an *event*) moves it between
+  unknown, accepted and failed, and from planned to accepted only: a report never has mail sent.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from sqlalchemy.pool import NullPool
 from orchestration.problems import Problem
 from orchestration.settings import Settings
 
-SCHEMA_REVISION = "0003"  # the newest migration; a test holds it to what alembic finds
+SCHEMA_REVISION = "0004"  # the newest migration; a test holds it to what alembic finds
 LEASE = timedelta(seconds=60)
 _BUSY_SECONDS = 30.0
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
@@ -61,6 +62,21 @@ class SendStatus(StrEnum):
     ACCEPTED = "accepted"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+class Report(StrEnum):
+    """What the provider says of a message that it took, or refused to pass on (``dropped``)."""
+
+    PROCESSED = "processed"
+    DEFERRED = "deferred"
+    DELIVERED = "delivered"
+    BOUNCE = "bounce"
+    BLOCKED = "blocked"
+    DROPPED = "dropped"
+
+
+UNDELIVERED = (Report.BOUNCE, Report.BLOCKED, Report.DROPPED)
+"""Reports after which nothing more comes to the recipient."""
 
 
 class _Moment(sa.types.TypeDecorator[datetime]):
@@ -195,6 +211,21 @@ incidents = sa.Table(
 )
 
 
+provider_events = sa.Table(
+    "provider_events",
+    metadata,
+    sa.Column("event_id", sa.String(255), primary_key=True),
+    sa.Column("ledger_id", sa.ForeignKey("ledger.ledger_id", ondelete="CASCADE"), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("happened_at", _Moment, nullable=False),
+    sa.Column("received_at", _Moment, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("applied_at", _Moment),  # null while the message is being sent
+    _one_of("kind", Report),
+    sa.Index("ix_provider_events_ledger_id", "ledger_id"),
+)
+
+
 @dataclass(frozen=True)
 class Intent:
     """Leave to send one period's review."""
@@ -273,6 +304,35 @@ class LedgerRow:
     updated_at: datetime
 
 
+@dataclass(frozen=True)
+class ProviderEvent:
+    """One report on one message: when by the provider's clock, and why; it names nobody."""
+
+    event_id: str
+    ledger_id: int
+    kind: Report
+    happened_at: datetime
+    reason: str = ""
+
+    @property
+    def order(self) -> tuple[datetime, bool]:
+        """Later counts more; of two in the same second, the one that ends it."""
+        return self.happened_at, self.kind in UNDELIVERED
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """A message that was taken and did not arrive: the ledger's key, what was reported, when."""
+
+    message_kind: str
+    subject_id: str
+    letter: str
+    recipient: str
+    kind: Report
+    happened_at: datetime
+    reason: str
+
+
 def _intent(row: Row[Any]) -> Intent:
     values = dict(row._mapping)
     return Intent(**{**values, "status": IntentStatus(values["status"])})
@@ -281,6 +341,27 @@ def _intent(row: Row[Any]) -> Intent:
 def _ledger_row(row: Row[Any]) -> LedgerRow:
     values = dict(row._mapping)
     return LedgerRow(**{**values, "status": SendStatus(values["status"])})
+
+
+def _event(row: Row[Any]) -> ProviderEvent:
+    return ProviderEvent(row.event_id, row.ledger_id, Report(row.kind), row.happened_at, row.reason)
+
+
+def _ends(kind: str) -> bool:
+    return kind == Report.DELIVERED or kind in UNDELIVERED
+
+
+def _verdict(status: SendStatus, event: ProviderEvent | None) -> SendStatus | None:
+    """What a report makes of a row; None where it stays as it is."""
+    if event is None:
+        return None
+    if event.kind in UNDELIVERED:
+        failing = (SendStatus.UNKNOWN, SendStatus.ACCEPTED)
+        return SendStatus.FAILED if status in failing else None
+    taken = [SendStatus.UNKNOWN, SendStatus.PLANNED]
+    if event.kind is Report.DELIVERED:
+        taken.append(SendStatus.FAILED)
+    return SendStatus.ACCEPTED if status in taken else None
 
 
 def _machine() -> str:
@@ -949,6 +1030,8 @@ class State:
                     updated_at=self.now(),
                 )
             )
+            if result.rowcount == 1 and status in (SendStatus.ACCEPTED, SendStatus.UNKNOWN):
+                self._apply_reports(connection, row.ledger_id)  # some are faster than the answer
             return result.rowcount == 1
 
     def refuse(self, row: LedgerRow, detail: str) -> bool:
@@ -1006,7 +1089,7 @@ class State:
                     sa.or_(ledger.c.lease_until.is_(None), ledger.c.lease_until <= now)
                 )
             with self._write() as connection:
-                expired += connection.execute(
+                changed = connection.execute(
                     sa.update(ledger)
                     .where(*condition)
                     .values(
@@ -1016,7 +1099,121 @@ class State:
                         updated_at=now,
                     )
                 ).rowcount
+                if changed:
+                    self._apply_reports(connection, row.ledger_id)
+                expired += changed
         return expired
+
+    def report(self, events: Sequence[ProviderEvent]) -> int:
+        """Keep what the provider reports and move the ledger by it; never causes a send.
+
+        * unknown -> accepted by any report that the message was taken, -> failed by a bounce,
+          block or drop; accepted -> failed by the latter; failed -> accepted by a delivery that
+          happened later.
+        * planned (a person had it sent again) -> accepted where the first one was taken after all;
+          a failure of the first leaves it planned.
+        * sending: kept, and judged once the sender has spoken or is gone.
+
+        An event known by its id, and one older than what the row was last judged by, changes
+        nothing.
+
+        Returns:
+            How many were new.
+        """
+        new = {event.event_id: event for event in events}
+        if not new:
+            return 0
+        with self._write("provider events") as connection:
+            known: set[str] = set(
+                connection.execute(
+                    sa.select(provider_events.c.event_id).where(
+                        provider_events.c.event_id.in_(list(new))
+                    )
+                ).scalars()
+            )
+            fresh = [event for name, event in new.items() if name not in known]
+            if fresh:
+                now = self.now()
+                connection.execute(
+                    sa.insert(provider_events),
+                    [{**vars(event), "received_at": now} for event in fresh],
+                )
+            for ledger_id in sorted({event.ledger_id for event in fresh}):
+                self._apply_reports(connection, ledger_id)
+            return len(fresh)
+
+    def _apply_reports(self, connection: Connection, ledger_id: int) -> None:
+        """Judge a row by the reports on it that are still to be counted."""
+        status: str = connection.execute(
+            sa.select(ledger.c.status).where(ledger.c.ledger_id == ledger_id).with_for_update()
+        ).scalar_one()
+        if status == SendStatus.SENDING:
+            return
+        found = connection.execute(
+            sa.select(provider_events).where(provider_events.c.ledger_id == ledger_id)
+        ).all()
+        pending = [_event(row) for row in found if row.applied_at is None]
+        if not pending:
+            return
+        now = self.now()
+        judged = max(
+            (_event(row).order for row in found if row.applied_at is not None and _ends(row.kind)),
+            default=None,
+        )
+        ends = [e for e in pending if _ends(e.kind) and (judged is None or e.order > judged)]
+        last = max(ends or ([] if judged else pending), key=lambda event: event.order, default=None)
+        to = _verdict(SendStatus(status), last)
+        if to is not None and last is not None:
+            moment = last.happened_at.isoformat(" ", "minutes")
+            connection.execute(
+                sa.update(ledger)
+                .where(ledger.c.ledger_id == ledger_id)
+                .values(
+                    status=to,
+                    holder=None,
+                    lease_until=None,
+                    not_before=None,
+                    detail=" ".join(f"{last.kind} {moment} {last.reason}".split()),
+                    updated_at=now,
+                )
+            )
+        connection.execute(
+            sa.update(provider_events)
+            .where(provider_events.c.ledger_id == ledger_id, provider_events.c.applied_at.is_(None))
+            .values(applied_at=now)
+        )
+
+    def undelivered(self, since: datetime | None = None) -> list[Undelivered]:
+        """Messages that bounced, were blocked or dropped and stand as failed, oldest first.
+
+        Args:
+            since: only what happened at or after it.
+        """
+        query = (
+            sa.select(ledger, provider_events.c.kind, provider_events.c.happened_at,
+                      provider_events.c.reason)
+            .join(provider_events, provider_events.c.ledger_id == ledger.c.ledger_id)
+            .where(
+                ledger.c.status == SendStatus.FAILED, provider_events.c.kind.in_(UNDELIVERED)
+            )
+            .order_by(provider_events.c.happened_at, ledger.c.ledger_id)
+        )  # fmt: skip
+        if since is not None:
+            query = query.where(provider_events.c.happened_at >= since)
+        with self._read() as connection:
+            last = {row.ledger_id: row for row in connection.execute(query)}
+        return [
+            Undelivered(
+                row.message_kind,
+                row.subject_id,
+                row.letter,
+                row.recipient,
+                Report(row.kind),
+                row.happened_at,
+                row.reason,
+            )
+            for row in last.values()
+        ]
 
     def decide(
         self,

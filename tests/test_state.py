@@ -27,6 +27,8 @@ from orchestration.state import (
     FrozenRecipient,
     IntentStatus,
     LedgerRow,
+    ProviderEvent,
+    Report,
     SendStatus,
     State,
     holder_is_dead,
@@ -210,6 +212,29 @@ def test_a_database_with_letters_gets_incidents_and_keeps_its_rows(tmp_path: Pat
         raw.execute(f"{insert} (2, {row} '2026-11-09', NULL)")
         with pytest.raises(sqlite3.IntegrityError):  # one open incident a cause
             raw.execute(f"{insert} (3, {row} '2026-11-09', NULL)")
+
+
+def test_a_database_with_incidents_gets_provider_events_and_keeps_its_rows(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "state.sqlite"
+    file.parent.mkdir()
+    engine = sa.create_engine(f"sqlite:///{file}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.exec_driver_sql(
+            "INSERT INTO ledger (ledger_id, message_kind, subject_id, recipient, status, "
+            "attempts, updated_at) VALUES (3, 'edition', 'e1', 'a@x.org', 'unknown', 1, "
+            "'2026-11-09 07:31:00')"
+        )
+    engine.dispose()
+    with State.at(url_of(tmp_path), tmp_path) as state:
+        assert state.report([ProviderEvent("id", 3, Report.DELIVERED, state.now())]) == 1
+        assert status(state) == {"a@x.org": "accepted"}
+        with state._write() as connection:  # who is erased from the ledger leaves no event
+            connection.exec_driver_sql("DELETE FROM ledger")
+            assert connection.exec_driver_sql("SELECT * FROM provider_events").all() == []
 
 
 def test_sqlite_is_private_durable_and_keeps_foreign_keys(tmp_path: Path) -> None:
@@ -523,3 +548,86 @@ def test_an_error_names_no_address(tmp_path: Path) -> None:
             state.plan("edition", "e2", ["canary@x.org"])
             state.ledger_rows()
         assert "canary" not in str(caught.value)
+
+
+# ---- what the provider reports ---------------------------------------------------------------
+
+MORNING = datetime(2026, 11, 9, 8, tzinfo=UTC)
+
+
+def event(name: str, row: LedgerRow, kind: Report, minute: int = 0) -> ProviderEvent:
+    return ProviderEvent(name, row.ledger_id, kind, MORNING + timedelta(minutes=minute), "550 no")
+
+
+@pytest.mark.parametrize(
+    ("before", "kind", "after"),
+    [
+        (before, kind, after)
+        for before, kinds in {
+            "unknown": ("accepted", "accepted", "accepted", "failed", "failed", "failed"),
+            "accepted": ("accepted", "accepted", "accepted", "failed", "failed", "failed"),
+            "failed": ("failed", "failed", "accepted", "failed", "failed", "failed"),
+            # had sent again by a person: only that it was taken after all keeps it from being sent
+            "planned": ("accepted", "accepted", "accepted", "planned", "planned", "planned"),
+            "sending": ("sending",) * 6,
+        }.items()
+        for kind, after in zip(Report, kinds, strict=True)
+    ],
+)
+def test_what_a_report_makes_of_a_row(state: State, before: str, kind: Report, after: str) -> None:
+    (row,) = plan(state, "a@x.org")
+    if before != "planned":
+        state.claim(row, run_id="r", holder="h")
+    if before not in ("planned", "sending"):
+        state.finish(row, holder="h", status=SendStatus(before))
+    assert state.report([event("1", row, kind)]) == 1
+    assert status(state) == {"a@x.org": after}
+    told = state.ledger_rows()[0].detail
+    moved = f"{kind} 2026-11-09 08:00+00:00 550 no"
+    assert told == (moved if after != before else None)
+    if before == "unknown":  # the sender, slow, says what it knows: too late
+        assert not state.finish(row, holder="h", status=SendStatus.UNKNOWN)
+
+
+def test_an_event_counts_once_and_in_its_own_order(state: State) -> None:
+    (row,) = plan(state, "a@x.org")
+    state.claim(row, run_id="r", holder="h")
+    state.finish(row, holder="h", status=SendStatus.UNKNOWN)
+    bounce = event("bounce", row, Report.BOUNCE, 5)
+    assert state.report([bounce, bounce]) == 1
+    assert status(state) == {"a@x.org": "failed"}
+    # older reports come late: the bounce stands
+    assert state.report([event("delivered", row, Report.DELIVERED, 4)]) == 1
+    assert state.report([event("deferred", row, Report.DEFERRED, 6)]) == 1
+    assert status(state) == {"a@x.org": "failed"}
+    assert [(each.recipient, each.kind) for each in state.undelivered()] == [("a@x.org", "bounce")]
+    assert state.undelivered(since=MORNING + timedelta(minutes=6)) == []
+    # delivered after all; the bounce, replayed, is known
+    assert state.report([event("later", row, Report.DELIVERED, 7)]) == 1
+    assert state.report([bounce]) == 0
+    assert status(state) == {"a@x.org": "accepted"} and state.undelivered() == []
+
+
+def test_of_two_reports_of_one_second_the_bounce_counts(state: State) -> None:
+    for number, names in enumerate([("b", "d"), ("d", "b")]):
+        row = plan(state, f"{number}@x.org")[-1]
+        state.claim(row, run_id="r", holder="h")
+        state.finish(row, holder="h", status=SendStatus.ACCEPTED)
+        kinds = {"b": Report.BLOCKED, "d": Report.DELIVERED}
+        for name in names:
+            state.report([event(f"{number}{name}", row, kinds[name])])
+    assert set(status(state).values()) == {"failed"}
+
+
+def test_a_report_faster_than_the_answer_waits_for_it(state: State) -> None:
+    a, b = plan(state, "a@x.org", "b@x.org")
+    for row in (a, b):
+        state.claim(row, run_id="r", holder="h")
+    state.report([event("1", a, Report.DELIVERED), event("2", b, Report.BOUNCE)])
+    assert set(status(state).values()) == {"sending"}
+    state.finish(b, holder="h", status=SendStatus.ACCEPTED)
+    assert status(state)["b@x.org"] == "failed"
+    later = state.now() + timedelta(hours=1)
+    state.now = lambda: later
+    assert state.expire() == 1  # the other's sender died; it is known what became of it
+    assert status(state) == {"a@x.org": "accepted", "b@x.org": "failed"}

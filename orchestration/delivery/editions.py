@@ -679,7 +679,7 @@ class _Delivery:
             )
         if not recorded:
             _log.warning(
-                "ledger row %s was decided by a person meanwhile; the channel said %s",
+                "ledger row %s was decided by others meanwhile; the channel said %s",
                 row.ledger_id,
                 type(outcome).__name__.lower(),
             )

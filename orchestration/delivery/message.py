@@ -73,6 +73,17 @@ class Part:
             raise Problem(f"{self.name}: its content id is not one.", file=self.name)
 
 
+def recipient_key(kind: str, subject_id: str, letter: str, recipient: str) -> str:
+    """Names one row of the ledger to channels and files without telling who it is."""
+    return hashlib.sha256(_seed(kind, subject_id, letter, recipient).encode()).hexdigest()[:20]
+
+
+def _seed(kind: str, subject_id: str, letter: str, recipient: str) -> str:
+    """What makes a message this one; without a letter as it was before there were any."""
+    of_letter = f"{letter}\n" if letter else ""
+    return f"{kind}\n{subject_id}\n{of_letter}{recipient}"
+
+
 @dataclass(frozen=True)
 class OutgoingMessage:
     """What every channel sends.
@@ -116,13 +127,7 @@ class OutgoingMessage:
     @property
     def recipient_key(self) -> str:
         """Names the recipient to channels and files without telling who it is."""
-        return hashlib.sha256(self._seed.encode()).hexdigest()[:20]
-
-    @property
-    def _seed(self) -> str:
-        """What makes this message this one; without a letter as it was before there were any."""
-        letter = f"{self.letter}\n" if self.letter else ""
-        return f"{self.kind}\n{self.subject_id}\n{letter}{self.recipient.key}"
+        return recipient_key(self.kind, self.subject_id, self.letter, self.recipient.key)
 
     @property
     def slug(self) -> str:
@@ -174,7 +179,7 @@ class OutgoingMessage:
 
     def _boundary(self, level: str) -> str:
         # long enough not to occur by chance; "=_" cannot occur in quoted-printable or base64
-        seed = f"{self._seed}\n{level}"
+        seed = f"{_seed(self.kind, self.subject_id, self.letter, self.recipient.key)}\n{level}"
         return f"=_{hashlib.sha256(seed.encode()).hexdigest()[:40]}"
 
 
