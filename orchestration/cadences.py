@@ -5,11 +5,14 @@ replays at most the last missed tick, and a review must not be lost to a weekend
 
 What is recorded between close and publication counts: where data moved since the close, the period
 is closed once more on the day of publication, and the review goes out at a later tick of that day.
+
+A review that is held when it falls due keeps a held intent. It is closed again once its feeds have
+recovered, at the next tick, and then goes out like any other, whatever was closed meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -45,10 +48,10 @@ from orchestration.periods import (
     partition_key,
     period_partitions,
 )
-from orchestration.quality.close import read_close, stands_on_now
+from orchestration.quality.close import PeriodClose, judge_period, read_close, stands_on_now
 from orchestration.scorecard.decisions import published_on
 from orchestration.settings import Settings
-from orchestration.state import State
+from orchestration.state import IntentStatus, State
 from orchestration.warehouse.build import foundation_fingerprint
 from orchestration.warehouse.published import published_builds
 
@@ -250,11 +253,16 @@ def _close_schedule(settings: Settings, grain: Grain) -> ScheduleDefinition:
         lake = Lake(settings.lake_url, settings.duckdb)
         built = published_builds(lake, grain)
         keys: dict[Period, str] = {}
-        for period in due_periods(settings, grain, today, publish=False):
-            close = read_close(lake, period)
-            if period.id not in built or close is None or not close.allowed:
-                keys[period] = f"close-{period.id}-{today}"
         with State.open(settings) as state:
+            due = due_periods(settings, grain, today, publish=False)
+            for period in sorted({*due, *awaited_periods(state, grain)}):
+                close = read_close(lake, period)
+                if period.id not in built or close is None or not close.allowed:
+                    keys[period] = f"close-{period.id}-{today}"
+                if close is not None and _is_released(
+                    settings, lake, period, close, context.scheduled_execution_time
+                ):
+                    keys[period] += "-released"  # at once, though it was closed today already
             for publication in publications(settings, state, lake, grain, today):
                 period = publication.period
                 if period not in keys and not publication.sealed and moved_feeds(lake, period):
@@ -278,6 +286,15 @@ def _close_schedule(settings: Settings, grain: Grain) -> ScheduleDefinition:
     )
 
 
+def _is_released(
+    settings: Settings, lake: Lake, period: Period, close: PeriodClose, now: datetime
+) -> bool:
+    """Whether a period that was closed as held would be allowed if it were closed now."""
+    if close.allowed:
+        return False
+    return judge_period(settings, lake, period, close.charter_hash, now).allowed
+
+
 def _publish_schedule(
     settings: Settings, mailing: Mailing, together: Sequence[Mailing]
 ) -> ScheduleDefinition:
@@ -292,6 +309,8 @@ def _publish_schedule(
         lake = Lake(settings.lake_url, settings.duckdb)
         asked, waits = [], []
         with State.open(settings) as state:
+            for period, reason in hold_due(settings, state, lake, grain, today, together):
+                waits.append(f"{period.id} is held: {reason}")
             for publication in publications(settings, state, lake, grain, today):
                 period = publication.period
                 why = _not_yet(settings, context, lake, mailing, publication, moment)
@@ -339,6 +358,9 @@ def _not_yet(
     period = publication.period
     if publication.sealed or not publication.opens:
         return ""
+    close = read_close(lake, period)
+    if close is not None and not close.allowed:
+        return "waits for its feeds"
     if not mailing.is_drafted(settings, period):
         return "is not drafted yet"
     if _is_last_tick(settings, moment):
@@ -459,12 +481,12 @@ def publications(
     been sent before them (so that a first start does not send the whole history).
     """
     name = pack(grain).name
-    due = due_periods(settings, grain, today, publish=True)
+    awaited = awaited_periods(state, grain)
+    due = sorted({*due_periods(settings, grain, today, publish=True), *awaited})
     if not due:
         return []
     built = published_builds(lake, grain)
     sent = state.settled_periods(name)
-    newest = latest_closed(grain, today)
     left = {
         intent.period_id
         for intent in state.pending_intents()
@@ -476,12 +498,58 @@ def publications(
     left |= {edition.period_id for edition in state.unrecorded_editions(name)}
     found = []
     for period in due:
-        starts = period == newest or any(earlier < period.id for earlier in sent)
-        opens = period.id not in sent and starts
+        opens = period in awaited or _opens(grain, period, sent, today)
         if period.id in built and (opens or period.id in left):
             sealed = state.latest_edition(name, period.id) is not None
             found.append(Publication(period, opens, sealed))
     return found
+
+
+def _opens(grain: Grain, period: Period, sent: Collection[str], today: date) -> bool:
+    """Whether the schedule starts a due period's mail."""
+    starts = period == latest_closed(grain, today) or any(earlier < period.id for earlier in sent)
+    return period.id not in sent and starts
+
+
+def awaited_periods(state: State, grain: Grain) -> set[Period]:
+    """Periods whose review the schedule opened and that is not over, however long ago."""
+    return {
+        Period.parse(intent.period_id)
+        for intent in state.pending_intents(pack(grain).name)
+        if intent.opened_by == "schedule"
+    }
+
+
+def hold_due(
+    settings: Settings,
+    state: State,
+    lake: Lake,
+    grain: Grain,
+    today: date,
+    together: Sequence[Mailing],
+) -> list[tuple[Period, str]]:
+    """Open and hold the intents of due reviews whose close does not allow them yet.
+
+    So that a review is remembered as due, and goes out when its feeds recover, also when a newer
+    period has been closed and sent by then.
+
+    Returns:
+        Each held period and why.
+    """
+    sent = state.settled_periods(pack(grain).name)
+    held = []
+    for period in due_periods(settings, grain, today, publish=True):
+        close = read_close(lake, period)
+        if close is None or close.allowed or not _opens(grain, period, sent, today):
+            continue
+        for mailing in together:
+            intent = open_intent(state, mailing.name, period.id, opened_by="schedule")
+            pending = intent.status in (IntentStatus.OPEN, IntentStatus.HELD)
+            # what is sealed goes out as it was sealed
+            if pending and state.edition_of_intent(intent.intent_id) is None:
+                state.hold_intent(intent.intent_id, close.reason, by="close")
+        held.append((period, close.reason))
+    return held
 
 
 def moved_feeds(lake: Lake, period: Period) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus, RepositoryDefinition, build_schedule_context
 
+from orchestration import cadences
 from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import Provenance, deliver, seal
 from orchestration.delivery.mailings import KIT, PREVIEW, pack
@@ -20,7 +21,13 @@ from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import in_force
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period
-from orchestration.quality.close import FeedVerdict, PeriodClose, close_file, stands_on_now
+from orchestration.quality.close import (
+    FeedVerdict,
+    PeriodClose,
+    close_file,
+    read_close,
+    stands_on_now,
+)
 from orchestration.settings import Settings
 from orchestration.state import State
 from orchestration.warehouse.published import initialise_published, publish
@@ -230,6 +237,78 @@ def test_a_held_period_is_closed_again_every_day(organisation: Organisation) -> 
     assert organisation.tick(CLOSE, "2026-05-08 07:00") == ["close-2026-04-2026-05-08"]
 
 
+def test_a_held_review_goes_out_once_when_its_feed_recovers(
+    organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recovered = False
+
+    def judged(*_: Any) -> Any:
+        close = read_close(organisation.lake, APRIL)
+        assert close is not None
+        return close.model_copy(update={"allowed": recovered})
+
+    monkeypatch.setattr(cadences, "judge_period", judged)
+    organisation.was_closed(APRIL, allowed=False)
+    held = {("monthly", "2026-04"): "held", ("monthly_kit", "2026-04"): "held"}
+    assert organisation.tick(PUBLISH, "2026-05-07 07:30") == "every due monthly review is settled"
+    assert organisation.intents() == {}
+    told = organisation.tick(PUBLISH, "2026-05-08 18:30")
+    assert isinstance(told, str) and told.startswith("2026-04 is held: ")
+    assert organisation.intents() == held
+
+    # May was closed and sent in time; half a year later April's feed recovers
+    may = APRIL.shift(1)
+    organisation.has_figures(may)
+    organisation.was_closed(may)
+    organisation.is_drafted(may)
+    with State.open(organisation.settings) as state:
+        for name in ("monthly", "monthly_kit"):
+            intent = state.open_intent(name, may.id, opened_by="schedule")
+            state.settle_intent(intent.intent_id)
+    day = "2026-06-15"
+    assert organisation.tick(CLOSE, f"{day} 08:00") == [f"close-2026-04-{day}"]
+    assert "waits for its feeds" in str(organisation.tick(PUBLISH, f"{day} 08:30"))
+    day = "2026-11-16"
+    assert f"close-2026-04-{day}" in organisation.tick(CLOSE, f"{day} 08:00")
+    recovered = True  # after the day's close: it does not wait for tomorrow's
+    assert f"close-2026-04-{day}-released" in organisation.tick(CLOSE, f"{day} 09:00")
+    organisation.was_closed(APRIL)  # what that run leaves
+    assert f"publish-2026-04-{day}" in organisation.tick(PUBLISH, f"{day} 09:30")
+
+    with State.open(organisation.settings) as state:
+        for name in ("monthly", "monthly_kit"):
+            intent = state.pending_intent(name, APRIL.id)
+            assert intent is not None
+            state.release_intent(intent.intent_id, by="close")  # as the run's sealing does
+        kit = state.pending_intent("monthly_kit", APRIL.id)
+        assert kit is not None
+        state.settle_intent(kit.intent_id, "nothing to send")
+        edition = send_pack(organisation, state)
+        state.mark_recorded(edition.edition_id)
+        assert [each.number for each in state.editions("monthly")] == [1]
+    for at in (f"{day} 10:30", "2026-11-17 07:30"):
+        assert "publish-2026-04" not in str(organisation.tick(PUBLISH, at))
+    assert "close-2026-04" not in str(organisation.tick(CLOSE, "2026-11-17 07:00"))
+
+
+def test_what_is_sealed_is_not_held_by_a_later_verdict(organisation: Organisation) -> None:
+    with State.open(organisation.settings) as state:
+        for name in ("monthly", "monthly_kit"):
+            state.open_intent(name, APRIL.id, opened_by="schedule")
+        seal_pack(organisation, state)
+    organisation.was_closed(APRIL, allowed=False)
+    assert organisation.tick(PUBLISH, "2026-05-08 07:30") == ["publish-2026-04-2026-05-08"]
+    assert organisation.intents()["monthly", "2026-04"] == "open"
+
+
+def test_a_first_start_holds_nothing_of_the_history(older: Organisation) -> None:
+    march = APRIL.shift(-1)
+    older.was_closed(march, allowed=False)
+    assert older.tick(PUBLISH, "2026-05-08 07:30") == ["publish-2026-04-2026-05-08"]
+    with State.open(older.settings) as state:
+        assert {intent.period_id for intent in state.pending_intents()} == {APRIL.id}
+
+
 # ---- previews ------------------------------------------------------------------------------
 
 
@@ -275,9 +354,8 @@ def test_letters_that_failed_to_render_are_waited_for(organisation: Organisation
 # ---- what is left over ---------------------------------------------------------------------
 
 
-def send_pack(organisation: Organisation, state: State) -> Any:
-    intent = state.open_intent("monthly", APRIL.id, opened_by="schedule")
-    edition = seal(
+def seal_pack(organisation: Organisation, state: State) -> Any:
+    return seal(
         state,
         organisation.settings,
         "monthly",
@@ -286,6 +364,11 @@ def send_pack(organisation: Organisation, state: State) -> Any:
         Audience((Recipient(mailbox("ada@example.org"), ("ld_head",)),), ()),
         Provenance("f", "m", "s", "c", "v", date(2026, 4, 30)),
     )
+
+
+def send_pack(organisation: Organisation, state: State) -> Any:
+    intent = state.open_intent("monthly", APRIL.id, opened_by="schedule")
+    edition = seal_pack(organisation, state)
     deliver(state, organisation.settings, edition, open_channel(organisation.settings), "run")
     assert state.intent(intent.intent_id).status == "settled"
     return edition

@@ -123,7 +123,21 @@ def close_period(
     now: datetime,
     holdings: Holdings | None = None,
 ) -> PeriodClose:
-    """Judge a period by the deliveries in force, and store the close.
+    """Judge a period by the deliveries in force, and store the close; see :func:`judge_period`."""
+    close = judge_period(settings, lake, period, charter_hash, now, holdings)
+    lake.write_json(close.model_dump(mode="json"), *close_file(period))
+    return close
+
+
+def judge_period(
+    settings: Settings,
+    lake: Lake,
+    period: Period,
+    charter_hash: str,
+    now: datetime,
+    holdings: Holdings | None = None,
+) -> PeriodClose:
+    """What the close of a period would be, made now; stores nothing.
 
     Args:
         charter_hash: hash of the programme charter the figures will be made with.
@@ -137,7 +151,7 @@ def close_period(
     stale = {n: f for n, f in feeds.items() if f.verdict in ("stale", "refused")}
     allowed = verdict in ("complete", "stale")
     dates = [f.data_as_of for f in stale.values() if f.data_as_of is not None]
-    close = PeriodClose(
+    return PeriodClose(
         period_id=period.id,
         grain=period.grain,
         period_start=period.start,
@@ -152,8 +166,6 @@ def close_period(
         data_as_of=min(dates, default=period.end if verdict == "complete" else None),
         stale_note=_stale_note(feeds, period) if verdict == "stale" else "",
     )
-    lake.write_json(close.model_dump(mode="json"), *close_file(period))
-    return close
 
 
 def read_close(lake: Lake, period: Period) -> PeriodClose | None:

@@ -30,10 +30,14 @@ def subject_of(scorecard: Scorecard, kind: str, message: str) -> str:
     A stale note stands before the message, so that a cut never loses it.
     """
     head = f"{clean(scorecard.organisation, 60)}: {kind}, {clean(scorecard.period_label, 30)}"
-    if scorecard.stale_note:
-        head += f" ({clean(scorecard.stale_note, 60)})"
+    head += stale_mark(scorecard.stale_note)
     room = max(24, SUBJECT_LIMIT - len(head) - 3)
     return clean(f"{head} - {clean(message, room)}", SUBJECT_LIMIT)
+
+
+def stale_mark(stale_note: str | None) -> str:
+    """' (activity as of 12 October)' for a subject; empty when all data is up to date."""
+    return f" ({clean(stale_note, 60)})" if stale_note else ""
 
 
 def _message(scorecard: Scorecard) -> str:

@@ -21,7 +21,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from orchestration.periods import Period
 from orchestration.problems import Problem
 from orchestration.review.draft_files import Letter, letter_folder
-from orchestration.review.email import manifest
+from orchestration.review.email import manifest, stale_mark
 from orchestration.review.pages import template
 from orchestration.review.typesetting import TEMPLATES
 from orchestration.review.words import clean, long_date, wrapped
@@ -543,7 +543,8 @@ def kit_letter(kit: Kit, basis: Basis) -> Letter:
         ],
         "texts": views,
     }
-    subject = clean(f"Speak to {kit.unit} and pass the message on by {until}", 160)
+    mark = stale_mark(basis.scorecard.stale_note)
+    subject = clean(f"Speak to {kit.unit} and pass the message on by {until}{mark}", 160)
     html = template("comms/letter.html.j2").render(
         view=view, subject=subject, preheader=view["lead"]
     )

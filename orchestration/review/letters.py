@@ -21,7 +21,7 @@ from orchestration.review.draft_files import (
     letter_folder,
     write_letters,
 )
-from orchestration.review.email import SUBJECT_LIMIT, compose, manifest
+from orchestration.review.email import SUBJECT_LIMIT, compose, manifest, stale_mark
 from orchestration.review.figures import figure
 from orchestration.review.sections import day, log_entry, log_line, plan
 from orchestration.review.typesetting import Typesetter
@@ -98,7 +98,8 @@ def _sheet(page: LeaderPage) -> Letter:
 
 def preview_subject(page: LeaderPage) -> str:
     """'<organisation>: what we have of you for October 2026 - reply or add by ...'."""
-    organisation, period = clean(page.organisation, 60), clean(page.period_label, 30)
+    organisation = clean(page.organisation, 60)
+    period = clean(page.period_label, 30) + stale_mark(page.stale_note)
     comments = counted(len(page.comments_asked), "comment")
     day_said = long_date(page.reply_by) if page.reply_by else ""
     if not _is_led(page):
@@ -112,6 +113,7 @@ def preview_subject(page: LeaderPage) -> str:
 def sheet_subject(page: LeaderPage) -> str:
     """'<organisation>: leader review sheet, Q3 2026 - <name>, <role>, <unit>'."""
     head = f"{clean(page.organisation, 60)}: leader review sheet, {clean(page.period_label, 30)}"
+    head += stale_mark(page.stale_note)
     who = f"{clean(page.name, 50)}, {_role(page)}"
     return clean(f"{head} - {who}", SUBJECT_LIMIT)
 
@@ -156,7 +158,7 @@ def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, 
         "period": period,
         "data_as_of": long_date(page.data_as_of),
         "date": [page.data_as_of.year, page.data_as_of.month, page.data_as_of.day],
-        "stale": None,
+        "stale": clean(page.stale_note, 120) if page.stale_note else None,
         "reply_by": day(page.reply_by) if page.reply_by else None,
         "comments": [clean(each, 90) for each in page.comments_asked],
         "comments_title": sentence_case(

@@ -76,6 +76,7 @@ def _owners(figures: Figures, card: Scorecard) -> dict[str, LeaderPage]:
                 period_label=figures.period.label,
                 period_end=figures.period.end,
                 data_as_of=figures.basis.data_as_of,
+                stale_note=figures.basis.stale_note,
                 visible_weeks=nothing,
                 visible_target=wording.no_data(None, wording.NO_TARGET),
                 flagship=nothing,
@@ -112,6 +113,7 @@ def _page(
         period_label=figures.period.label,
         period_end=figures.period.end,
         data_as_of=figures.basis.data_as_of,
+        stale_note=figures.basis.stale_note,
         visible_weeks=leadership.counted(leader_index(figures, "visible_weeks", person, unit)),
         visible_target=wording.no_data("no target set", wording.NO_TARGET)
         if target is None

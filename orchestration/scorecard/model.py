@@ -471,6 +471,9 @@ class LeaderPage(_Frozen):
     period_label: str
     period_end: date
     data_as_of: date
+    stale_note: str | None = Field(
+        default=None, description="'activity as of 12 October' when a feed is stale"
+    )
     visible_weeks: Figure
     visible_target: Figure
     flagship: Figure

@@ -324,3 +324,19 @@ def test_missing_or_foreign_pages_are_a_clear_problem(settings: Settings) -> Non
     write_leaders(settings, october, [quarter(RICH)])
     with pytest.raises(Problem, match="not the leaders' pages of 2026-10"):
         render_letters(settings, october, "monthly_preview")
+
+
+def test_a_letter_says_how_old_its_data_is(tmp_path: Path) -> None:
+    stale = quarter(RICH, stale_note="activity as of 12 October 2026")
+    assert "(activity as of 12 October 2026)" in sheet_subject(stale)
+    assert "(activity as of 12 October 2026)" in preview_subject(stale)
+    render_previews((stale,), tmp_path / "previews")
+    render_sheets((stale,), tmp_path / "sheets")
+    said = squeezed("up to date: activity as of 12 October 2026.")
+    for folder in ("previews", "sheets"):
+        letter = of(tmp_path / folder, RICH.person_id)
+        for name in ("email.html", "email.txt"):
+            assert said.lower() in squeezed(visible(letter / name)).lower(), (folder, name)
+    (sheet,) = of(tmp_path / "sheets", RICH.person_id).glob("*.pdf")
+    assert said in squeezed(pdf_text(sheet))
+    assert len(PdfReader(sheet).pages) == 1
