@@ -286,6 +286,7 @@ def _sealed_page(review: Review) -> tuple[str, str]:
     content = found["content"]
     # the archive's page has its own main element around it
     content = re.sub(r"<main(?=[\s>])", '<div class="sheet"', content)
+    content = content.replace('<div role="main">', '<div class="sheet">')
     return style, content.replace("</main>", "</div>")
 
 

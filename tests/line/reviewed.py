@@ -100,9 +100,10 @@ class Organisation:
             "PYTHONPATH": str(PROJECT_ROOT),
         }
 
-    def mails(self) -> dict[str, bytes]:
-        folder = self.home / "outbox"
-        return {file.name: file.read_bytes() for file in sorted(folder.glob("*.eml"))}
+    def mails(self, mailing: str = "") -> dict[str, bytes]:
+        """The outbox: every mail, or one mailing's (``monthly``, ``monthly-kit``)."""
+        files = (self.home / "outbox").glob(f"{mailing}-2*.eml" if mailing else "*.eml")
+        return {file.name: file.read_bytes() for file in sorted(files)}
 
     def command(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user does, in its own process."""

@@ -222,7 +222,7 @@ def _silence(dagster: Dagster) -> None:
             id=sensor["sensorState"]["id"],
         )
         assert answer["stopSensor"]["instigationState"]["status"] == "STOPPED"
-    assert len(found["schedules"]) == 4
+    assert len(found["schedules"]) == 7  # three closes, three publications, the preview
     assert {sensor["name"] for sensor in found["sensors"]} >= {"arrival_sensor"}
 
 
