@@ -170,14 +170,14 @@ class SmtpServer:
             async def handle_RCPT(
                 self, server: Any, session: Any, envelope: Any, address: str, options: Any
             ) -> str:
-                self.answer = behave(address)
-                if self.answer.startswith("rcpt:"):
-                    return f"{self.answer.partition(':')[2]} <{address}> not today"
+                answer = session.answer = behave(address)  # of this connection; several may be open
+                if answer.startswith("rcpt:"):
+                    return f"{answer.partition(':')[2]} <{address}> not today"
                 envelope.rcpt_tos.append(address)
                 return "250 ok"
 
             async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-                answer, to = self.answer, envelope.rcpt_tos[0]
+                answer, to = session.answer, envelope.rcpt_tos[0]
                 content: bytes = envelope.original_content
                 if answer in ("250", "lost", "hang"):
                     parsed = message_from_bytes(content, policy=policy.default)
