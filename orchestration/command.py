@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestration.delivery.edition_commands import rebuild
 from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
 from orchestration.problems import Problem
 from orchestration.recording.commands import record, start
@@ -49,6 +50,7 @@ def cli() -> None:
 
 cli.add_command(record)
 cli.add_command(start)
+cli.add_command(rebuild)
 
 
 _STARTED = time.monotonic()

@@ -57,7 +57,7 @@ from orchestration.state import (
 )
 
 MESSAGE_KIND = "edition"
-_MANIFEST = "edition.json"
+MANIFEST = "edition.json"
 _STALE_ASIDE_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
@@ -457,7 +457,7 @@ def _copy_aside(source: Path, aside: Path, letters: Collection[str] | None) -> d
             continue
         if file.is_symlink():
             raise Problem("a draft may not hold symbolic links.", file=str(file))
-        if file.is_dir() or file.name == _MANIFEST:
+        if file.is_dir() or file.name == MANIFEST:
             continue
         target = aside / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -483,7 +483,7 @@ def _content_hash(hashes: Mapping[str, str]) -> str:
 def _write_manifest(aside: Path, values: Mapping[str, Any], hashes: Mapping[str, str]) -> None:
     described = {key: value for key, value in values.items() if key not in ("intent_id", "folder")}
     _write_synced(
-        aside / _MANIFEST,
+        aside / MANIFEST,
         json.dumps(
             {**described, "files": dict(sorted(hashes.items()))},
             indent=1,
@@ -526,7 +526,7 @@ def verify(edition: Edition) -> None:
     hashes = {
         file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != _MANIFEST
+        if file.is_file() and file.name != MANIFEST
     }
     if _content_hash(hashes) != edition.content_hash:
         raise Problem(

@@ -173,7 +173,7 @@ def render_period(settings: Settings, period: Period) -> dict[str, Any]:
             settings.delivery.sender,
             before=sealed_invitation(settings, period.grain.ritual, period.id),
         )
-    files = _renderer(period.grain)(scorecard, folder, calendar)
+    files = page_renderer(period.grain)(scorecard, folder, calendar)
     pack = next((file for file in files if file.name in PACKS), None)
     return {
         "folder": folder,
@@ -213,7 +213,8 @@ def render_letters(settings: Settings, period: Period, name: str) -> dict[str, A
     }
 
 
-def _renderer(grain: Grain) -> Callable[[Scorecard, Path, bytes | None], list[Path]]:
+def page_renderer(grain: Grain) -> Callable[[Scorecard, Path, bytes | None], list[Path]]:
+    """What renders a scorecard of this grain into a folder, with the invitation if there is one."""
     from orchestration.review.month import render_month
     from orchestration.review.quarter import render_quarter
     from orchestration.review.week import render_week

@@ -26,10 +26,13 @@ from orchestration.review.figures import figure
 from orchestration.review.sections import day, log_entry, log_line, plan
 from orchestration.review.typesetting import Typesetter
 from orchestration.review.words import clean, counted, listed, long_date, sentence_case, unbroken
+from orchestration.scorecard.draft import page_json
 from orchestration.scorecard.leaders import NOT_ASKED
 from orchestration.scorecard.model import LeaderAction, LeaderPage, SheetKpi
 
 SHEET = "leader-review-sheet.pdf"
+PAGE = "page.json"
+"""What a letter was rendered from; never sent."""
 _SHEET_FITS = ((1.0, 14), (0.95, 12), (0.9, 10), (0.85, 8), (0.8, 6), (0.75, 4))
 """Text scale of the sheet and how many recorded actions it lists."""
 _NEXT = 3
@@ -64,6 +67,7 @@ def _preview(page: LeaderPage) -> Letter:
         (page.person_id,),
         clean(page.role, 60),
         {
+            PAGE: page_json(page),
             "email.html": html,
             "email.txt": text,
             EMAIL: manifest(subject, _content(page)),
@@ -82,6 +86,7 @@ def _sheet(page: LeaderPage) -> Letter:
         tuple(person for person in to if person is not None),
         clean(page.role, 60),
         {
+            PAGE: page_json(page),
             SHEET: sheet_pdf(page),
             "email.html": html,
             "email.txt": text,

@@ -74,6 +74,27 @@ def read_leaders(file: Path) -> tuple[LeaderPage, ...]:
         ) from error
 
 
+def page_json(page: LeaderPage) -> bytes:
+    """One leader's page as canonical JSON."""
+    return _canonical(page.model_dump(mode="json"))
+
+
+def read_page(file: Path) -> LeaderPage:
+    """Read and validate one leader's page.
+
+    Raises:
+        Problem: the file is missing or holds no leader's page.
+    """
+    try:
+        return LeaderPage.model_validate_json(file.read_bytes())
+    except FileNotFoundError as error:
+        raise Problem("the leader's page does not exist.", file=str(file)) from error
+    except ValidationError as error:
+        raise Problem(
+            f"not a leader's page of this version (at {_place(error)}).", file=str(file)
+        ) from error
+
+
 def _write(target: Path, content: bytes) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
