@@ -16,7 +16,14 @@ from typing import Any
 from orchestration.feeds.recording import decision_log, record
 from orchestration.problems import Problem
 from orchestration.scorecard.draft import FILE, read_scorecard
-from orchestration.scorecard.model import Decision, EarlyWarning, Scorecard
+from orchestration.scorecard.model import (
+    Candidate,
+    Decision,
+    EarlyWarning,
+    LogEntry,
+    Scorecard,
+)
+from orchestration.scorecard.silence import TOOK_EFFECT
 from orchestration.settings import Settings
 from orchestration.state import Edition, State
 
@@ -57,17 +64,33 @@ def asked_rows(
 ) -> list[dict[str, object]]:
     """The rows of the feed ``records`` that a published scorecard makes.
 
-    A review that went out late asks for nothing by a day before it was asked: due that day.
+    A review that went out late asks for nothing by a day before it was asked: due that day. What
+    the log has already, a warning's action or a candidate, keeps its owner and its date.
 
     Args:
         asked_on: the day it was sealed, in the organisation's time zone.
         known: the decision log now, by entry id.
     """
     rows = [
-        _decision_row(card, each, asked_on, known.get(each.decision_id)) for each in card.decisions
+        _decision_row(card, each, asked_on, known.get(each.decision_id))
+        for each in card.decisions
+        if not each.covers  # its candidates are entered one by one
     ]
     rows += [
-        _action_row(card, each, asked_on) for each in card.warnings if each.entry_id is not None
+        _action_row(card, each, asked_on)
+        for each in card.warnings
+        if each.entry_id is not None and each.entry_id not in known
+    ]
+    rows += [
+        _candidate_row(card, each, asked_on)
+        for each in card.candidates
+        if each.entry_id is not None and each.entry_id not in known
+    ]
+    rows += [
+        _silent_row(each)
+        for each in card.log
+        if each.took_effect_on is not None
+        and not any(known.get(each.entry_id, {}).get(f) for f in ("decided_on", "closed_on"))
     ]
     return [row for row in rows if row]
 
@@ -112,6 +135,35 @@ def _action_row(card: Scorecard, warning: EarlyWarning, asked_on: date) -> dict[
         "asked_in": card.period_id,
         "due_on": max(warning.due_on, asked_on),
         "warning_id": warning.warning_id,
+    }
+
+
+def _candidate_row(card: Scorecard, candidate: Candidate, asked_on: date) -> dict[str, object]:
+    decision = candidate.right_id is not None
+    return {
+        "source": "review",
+        "subject": "decision",
+        "entry_id": candidate.entry_id,
+        "kind": "decision" if decision else "action",
+        "title": f"Decommission {candidate.title}" if decision else candidate.title,
+        "right_id": candidate.right_id,
+        "owner_role": candidate.owner_role_id,
+        "owner_person_id": candidate.owner_person_id,
+        "asked_on": asked_on,
+        "asked_in": card.period_id,
+        "due_on": max(candidate.due_on, asked_on),
+        "if_not_taken": candidate.silence,
+    }
+
+
+def _silent_row(entry: LogEntry) -> dict[str, object]:
+    """What silence decided, once its time had run out."""
+    return {
+        "source": "review",
+        "subject": "decision",
+        "entry_id": entry.entry_id,
+        "decided_on": entry.took_effect_on,
+        "outcome": TOOK_EFFECT,
     }
 
 

@@ -25,6 +25,8 @@ KPI_FEEDS = {
 }
 """The feeds that a KPI stands on; a KPI that is not listed stands on all."""
 
+MOST_NAMED = 3
+"""Feeds of one day that a note names; more are counted."""
 _BEHIND = ("stale", "missing", "refused")
 
 
@@ -58,13 +60,18 @@ class PeriodBasis:
 
     @property
     def stale_note(self) -> str | None:
-        """'activity as of 12 October 2026; people missing', or None when all is complete."""
-        notes = []
+        """'activity as of 12 October 2026; people missing', or None when all is complete.
+
+        Feeds known up to the same day are named together, and counted where they are many.
+        """
+        by_day: dict[date | None, list[str]] = {}
         for feed in self.feeds:
             if feed.verdict in _BEHIND:
-                name = feed.feed.replace("_", " ")
-                known = feed.data_as_of
-                notes.append(f"{name} as of {wording.day(known)}" if known else f"{name} missing")
+                by_day.setdefault(feed.data_as_of, []).append(feed.feed.replace("_", " "))
+        notes = []
+        for known, names in by_day.items():
+            said = f"{len(names)} feeds" if len(names) > MOST_NAMED else wording.listed(names)
+            notes.append(f"{said} as of {wording.day(known)}" if known else f"{said} missing")
         return "; ".join(notes) or None
 
 

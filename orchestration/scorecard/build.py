@@ -18,7 +18,7 @@ from orchestration.scorecard import (
     wording,
 )
 from orchestration.scorecard.basis import PeriodBasis
-from orchestration.scorecard.candidates import candidates
+from orchestration.scorecard.candidates import campaigns, decommission, not_asked_yet
 from orchestration.scorecard.charter import Charter
 from orchestration.scorecard.decisions import Evidence, ask, top_risk
 from orchestration.scorecard.figures import (
@@ -329,6 +329,8 @@ class _Builder(Figures):
         own = {row["kpi_id"] for row in lower}
         below = tuple(self.kpi(row) for row in lower if row["parent_kpi_id"] not in own)
         units = self.unit_rows(headline)
+        weekly = self.period.grain is Grain.WEEK
+        courses = () if weekly else decommission(self, charter)
         evidence = Evidence(
             period=self.period,
             kpis=kpis,
@@ -340,17 +342,17 @@ class _Builder(Figures):
             settings=self.settings,
             annotations=self.annotations(),
             log=tuple(self.marts.decision_log),
-            decommission=tuple(self.marts.decommission_candidates),
+            decommission=not_asked_yet(courses),
             closing=tuple(
                 unit for unit, rows in plan.plans(self).items() if plan.awaits_closing(rows)
             ),
         )
         decisions = ask(evidence)
-        weekly = self.period.grain is Grain.WEEK
         done = None if weekly else log.done_of_asked(self)
-        warnings = early.warnings(self)
+        warnings = early.warnings(self, charter)
         signals = [k for k in [*kpis, *below] if k.mark.variation in ("concerning", "improving")]
         stand_up = standup.stand_up(self, charter, warnings) if weekly else None
+        shown = frozenset(str(each.entry_id) for each in courses if each.asked_on is not None)
         late = any(row["status"] == "overdue" for row in self.marts.decision_log)
         blocked = stand_up is not None and (stand_up.overdue or stand_up.blockers)
         idle = not (signals or decisions or warnings or late or blocked)
@@ -380,8 +382,8 @@ class _Builder(Figures):
             feeds=self.basis.feeds,
             annotations=evidence.annotations,
             warnings=warnings,
-            log=log.waiting(self) if weekly else log.carried(self),
-            candidates=() if weekly else candidates(self, charter, decisions, kpis),
+            log=log.waiting(self) if weekly else log.carried(self, shown),
+            candidates=() if weekly else (*courses, *campaigns(self, decisions, kpis)),
             leadership_page=None if weekly else leadership.page(self),
             stand_up=stand_up,
             strategy=strategy.strategy(self, kpis) if self.period.grain is Grain.QUARTER else None,

@@ -161,9 +161,13 @@ def _log(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
     """Every entry that is open stands on the page, and none stands there twice."""
     overdue = scorecard.stand_up.overdue if scorecard.stand_up else ()
     shown = [entry.entry_id for entry in (*scorecard.log, *overdue)]
+    shown += [str(each.entry_id) for each in scorecard.candidates if each.asked_on is not None]
+    agrees = {r["decision_id"] for r in marts.decision_rights if r["silence"] == "takes_effect"}
     for entry_id in sorted({each for each in shown if shown.count(each) > 1}):
         yield f"log entry {entry_id}: stands on the page twice"
     for row in marts.decision_log:
+        if row["status"] == "overdue" and row["right_id"] in agrees:
+            continue  # silence has settled it
         if row["status"] in ("open", "overdue") and str(row["entry_id"]) not in shown:
             yield f"log entry {row['entry_id']}: is open, but not on the page"
 

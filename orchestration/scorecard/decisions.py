@@ -36,7 +36,7 @@ from orchestration.scorecard import wording
 from orchestration.scorecard.basis import PeriodBasis
 from orchestration.scorecard.governance import Governance
 from orchestration.scorecard.marts import Row
-from orchestration.scorecard.model import Annotation, Decision, Kpi, UnitRow
+from orchestration.scorecard.model import Annotation, Candidate, Decision, Kpi, UnitRow
 from orchestration.settings import Settings
 
 MOST_DECISIONS = 3
@@ -49,6 +49,7 @@ IDLE_SHARE = Decimal(20)
 LAPSING_SHARE = Decimal(10)
 """Per cent of valid certificates that may lapse in 60 days before it is a risk by itself."""
 
+ELECTIVE_RIGHT, MANDATORY_RIGHT = "decommission_elective", "decommission_mandatory"
 PRACTICE = ("on_time_completion_rate", "certification_rate", "time_to_competency")
 """KPIs that working time for learning can bring back, the most pressing first."""
 
@@ -59,7 +60,7 @@ class Evidence:
 
     Attributes:
         log: rows of the published ``decision_log``.
-        decommission: rows of the published ``decommission_candidates``.
+        decommission: candidates to decommission that no earlier review asked for.
         closing: units whose plan has reached its last day undecided, in tree order.
     """
 
@@ -73,7 +74,7 @@ class Evidence:
     settings: Settings
     annotations: tuple[Annotation, ...] = ()
     log: tuple[Row, ...] = ()
-    decommission: tuple[Row, ...] = ()
+    decommission: tuple[Candidate, ...] = ()
     closing: tuple[str, ...] = ()
 
     def sound(self, kpi: Kpi) -> bool:
@@ -161,13 +162,30 @@ def published_on(period: Period, settings: Settings) -> date:
     return nth_working_day(period.end, count, settings.organisation)
 
 
-def due_on(period: Period, days: int | None, settings: Settings) -> date:
+def first_asked_on(period: Period, settings: Settings) -> date:
+    """The day on which what a period ends with is first published.
+
+    A quarter ends with a month whose review asks for the same candidates, mostly days before.
+    """
+    published = published_on(period, settings)
+    if period.grain is not Grain.QUARTER:
+        return published
+    month = published_on(Period.containing(Grain.MONTH, period.end), settings)
+    return min(month, published)
+
+
+def due_on(
+    period: Period, days: int | None, settings: Settings, *, asked_on: date | None = None
+) -> date:
     """Publication plus the right's calendar days, or the next working day.
 
     A right without a number of days ('quarterly') falls due with the next quarter's review.
+
+    Args:
+        asked_on: the day to count from, where it is not the period's own publication.
     """
     organisation = settings.organisation
-    published = published_on(period, settings)
+    published = asked_on or published_on(period, settings)
     if days is None:
         quarter = Period.containing(Grain.QUARTER, published)
         return published_on(quarter, settings)
@@ -186,6 +204,8 @@ def _decision(
     options: tuple[str, ...],
     if_not_taken: str,
     amount: str | None = None,
+    due: date | None = None,
+    covers: tuple[str, ...] = (),
 ) -> Decision | None:
     """A decision by right; None where an earlier review asked it and its answer stands."""
     if evidence.asked_before(rule):
@@ -207,12 +227,13 @@ def _decision(
         amount=amount,
         owner=evidence.governance.owner(role, unit),
         owner_role=wording.listed([wording.role_name(part.strip()) for part in role.split("|")]),
-        due_on=due_on(evidence.period, _whole_days(days), evidence.settings),
+        due_on=due or due_on(evidence.period, _whole_days(days), evidence.settings),
         if_not_taken=f"{if_not_taken}{late}".strip(),
         right_id=str(right["decision_id"]),
         org_unit_id=None if unit == evidence.whole.org_unit_id else unit,
         owner_person_id=evidence.governance.owner_person(role, unit),
         owner_role_id=role,
+        covers=covers,
     )
 
 
@@ -295,11 +316,13 @@ def _escalated(evidence: Evidence) -> list[Decision]:
 
 
 def _decommission(evidence: Evidence, *, mandatory: bool) -> Decision | None:
-    rows = [row for row in evidence.decommission if bool(row["is_mandatory"]) == mandatory]
-    right = evidence.right(str(rows[0]["right_id"])) if rows else None
-    if right is None:
+    rights = {str(row["decision_id"]): row for row in evidence.rights}
+    wanted = MANDATORY_RIGHT if mandatory else ELECTIVE_RIGHT
+    rows = [each for each in evidence.decommission if each.right_id == wanted]
+    right = rights.get(wanted)
+    if right is None or not rows:
         return None
-    titles = sorted(str(row["title"] or row["course_id"]) for row in rows)
+    titles = sorted(str(each.title) for each in rows)
     more = len(titles) - MOST_NAMED
     named = [*titles[:MOST_NAMED], *([wording.counted(more, "other")] if more > 0 else [])]
     kind = "mandatory" if mandatory else "elective"
@@ -310,14 +333,15 @@ def _decommission(evidence: Evidence, *, mandatory: bool) -> Decision | None:
         evidence.whole.org_unit_id,
         what=f"Decommission {wording.counted(len(rows), f'{kind} module')}: "
         f"{wording.listed(named)}",
-        why="Unused, seldom completed, or past its review date; the evidence stands with each "
-        "candidate.",
+        why="Unused or seldom completed; the evidence stands with each candidate.",
         options=(
             "Decommission all of them",
             "Keep some, each with an owner and a review date",
             "Keep all, with a stated reason",
         ),
         if_not_taken="They stay in the catalogue." if right["silence"] != "takes_effect" else "",
+        due=rows[0].due_on,
+        covers=tuple(str(each.entry_id) for each in rows),
     )
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
-from orchestration.scorecard import wording
+from orchestration.periods import nth_working_day
+from orchestration.scorecard import log, wording
+from orchestration.scorecard.charter import Charter
+from orchestration.scorecard.decisions import published_on
 from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.marts import Row
 from orchestration.scorecard.model import EarlyWarning
+from orchestration.scorecard.sitting import sitting
 
 MOST_EVIDENCE = 5
 """Evidence rows that a warning lists; the others are counted."""
+ACTION_DAYS = 10
+"""Working days to act in, where the charter sets no number."""
 NO_SPONSOR = "no_visible_sponsor"
 
 HOURS = "mandatory_hours_due_per_head_in_30_days"
@@ -18,8 +25,10 @@ CASCADE = "cascade_percent_in_10_days"
 _COMPARED = {"at_least": "at least", "over": "over", "under": "under"}
 
 
-def warnings(figures: Figures) -> tuple[EarlyWarning, ...]:
+def warnings(figures: Figures, charter: Charter) -> tuple[EarlyWarning, ...]:
     """The period's early warnings: units in tree order, then the longest standing first."""
+    due = new_due_on(figures, charter)
+    known = {str(row["entry_id"]): row for row in figures.marts.decision_log}
     rows = sorted(
         figures.marts.early_warnings,
         key=lambda r: (
@@ -30,29 +39,51 @@ def warnings(figures: Figures) -> tuple[EarlyWarning, ...]:
             str(r["entry_id"]),
         ),
     )
-    return tuple(warning(row, figures) for row in rows)
+    return tuple(_warning(row, figures, due, known.get(str(row["entry_id"]))) for row in rows)
 
 
-def warning(row: Row, figures: Figures) -> EarlyWarning:
-    """One row of the published ``early_warnings`` in words."""
+def new_due_on(figures: Figures, charter: Charter) -> date:
+    """The due date of an action that this review assigns: working days after it sits.
+
+    Where the calendar has no sitting they count from publication.
+    """
+    sits = sitting(figures.period, charter, figures.settings)
+    assigned = (
+        published_on(figures.period, figures.settings) if sits is None else sits.starts_at.date()
+    )
+    days = charter.rule("action_days", figures.period.end)
+    count = int(days) if days else ACTION_DAYS
+    return nth_working_day(assigned, count, figures.settings.organisation)
+
+
+def _warning(row: Row, figures: Figures, due: date, logged: Row | None) -> EarlyWarning:
+    """One row of the published ``early_warnings`` in words; its action as the log has it."""
     unit = figures.unit_of_row(row)
+    entry = None if logged is None else log.entry(logged, figures)
+    owner = figures.governance.who_can(str(row["owner_role"] or ""), unit)
+    if entry is not None and logged is not None:
+        due = logged["due_on"] or entry.due_on or due
+        owner = entry.owner
     return EarlyWarning(
         warning_id=str(row["warning_id"]),
         pain_point=str(row["pain_point"]).replace("_", " "),
         unit=figures.names.get(unit, unit),
-        finding=_finding(row, figures),
+        finding=finding(row, figures),
         since=row["since_on"],
         evidence=_evidence(row, figures),
         countermeasure=str(row["countermeasure"]),
-        owner=figures.governance.who_can(str(row["owner_role"] or ""), unit),
-        due_on=row["due_on"],
+        owner=owner,
+        due_on=due,
+        asked_on=None if entry is None else entry.asked_on,
+        overdue=entry is not None and entry.status == "overdue",
+        status_text=None if entry is None else log.age(entry),
         entry_id=str(row["entry_id"]),
         org_unit_id=unit,
         owner_role_id=row["owner_role"],
     )
 
 
-def _finding(row: Row, figures: Figures) -> str:
+def finding(row: Row, figures: Figures) -> str:
     """What was measured, by the parameter of the charter's rule."""
     measured = Decimal(str(row["measured"] if row["measured"] is not None else 0))
     count = wording.plain_number(measured)

@@ -7,7 +7,7 @@ decided by the modules that put the pages together (``build``, ``leadership``, `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import cast
@@ -19,6 +19,7 @@ from orchestration.scorecard.basis import PeriodBasis
 from orchestration.scorecard.governance import Governance
 from orchestration.scorecard.marts import SERIES, Marts, Row, latest_ended, shown_grain
 from orchestration.scorecard.model import Figure, Limits, Mark, Point, Unit
+from orchestration.scorecard.silence import with_silence
 from orchestration.scorecard.suppression import depth_first, hidden_units
 from orchestration.settings import Settings
 
@@ -79,7 +80,8 @@ class Figures:
     def __init__(
         self, marts: Marts, period: Period, basis: PeriodBasis, settings: Settings
     ) -> None:
-        self.marts = marts
+        log, self.silent = with_silence(marts.decision_log, marts.decision_rights, period)
+        self.marts = replace(marts, decision_log=log)
         self.period = period
         self.basis = basis
         self.settings = settings

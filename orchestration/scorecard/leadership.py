@@ -158,10 +158,10 @@ def _exceptions(figures: Figures, plans: Mapping[str, list[Row]]) -> Iterator[st
         unit = figures.unit_of_row(row)
         if row["pain_point"] == early.NO_SPONSOR and unit not in silent:
             silent.add(unit)  # one sentence a unit, of the warning that weighs most
-            found = early.warning(row, figures)
             yield (
-                f"{found.unit}: {wording.lower_first(found.finding)}; "
-                f"{wording.lower_first(found.countermeasure)}"
+                f"{figures.names.get(unit, unit)}: "
+                f"{wording.lower_first(early.finding(row, figures))}; "
+                f"{wording.lower_first(str(row['countermeasure']))}"
             )
     late_decisions = [
         row

@@ -10,6 +10,7 @@ from orchestration.scorecard import wording
 from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.marts import Row
 from orchestration.scorecard.model import LogEntry
+from orchestration.scorecard.silence import TOOK_EFFECT
 
 OPEN = ("open", "overdue")
 SETTLED = ("decided", "done")
@@ -41,7 +42,13 @@ def entry(row: Row, figures: Figures) -> LogEntry:
         waiting_days=max(0, int(row["waiting_days"] or 0)),
         outcome=str(row["outcome"]) if row["outcome"] else None,
         note=_FAULTS.get(str(fault), str(fault).replace("_", " ")) if fault else None,
+        took_effect_on=row["decided_on"] if row["entry_id"] in figures.silent else None,
     )
+
+
+def age(found: LogEntry) -> str:
+    """'asked 12 days ago; overdue by 3 days', of an entry that stands in the log."""
+    return f"asked {wording.days(found.waiting_days)} ago; {found.status_text}"
 
 
 def kind_of(row: Row) -> Kind:
@@ -58,6 +65,8 @@ def _status(row: Row, period: Period) -> str:
         due = row["first_due_on"]
         return f"open, due on {wording.day(due)}" if due else "open, no due date"
     settled_on = row["decided_on"] or row["closed_on"]
+    if status == "decided" and row["outcome"] == TOOK_EFFECT:
+        return f"took effect on {wording.day(settled_on)}"
     if status == "withdrawn":
         settled_on = row.get("withdrawn_on")
     elif status == "done":
@@ -65,15 +74,23 @@ def _status(row: Row, period: Period) -> str:
     return f"{status} on {wording.day(settled_on)}" if settled_on else status
 
 
-def carried(figures: Figures) -> tuple[LogEntry, ...]:
+def carried(figures: Figures, elsewhere: frozenset[str] = frozenset()) -> tuple[LogEntry, ...]:
     """The log of a monthly or quarterly review, each entry once.
 
     First the decisions that the review before asked for (or that were asked for within the
-    period), then everything else that is still open: decisions, commitments, actions, the oldest
-    first.
+    period) and those that silence settled within it, then everything else that is still open:
+    decisions, commitments, actions, the oldest first.
+
+    Args:
+        elsewhere: entries that stand on another part of the page.
     """
-    rows = figures.marts.decision_log
-    asked = [row for row in rows if was_asked(row, figures.period)]
+    rows = [row for row in figures.marts.decision_log if row["entry_id"] not in elsewhere]
+    asked = [
+        row
+        for row in rows
+        if was_asked(row, figures.period)
+        or (row["entry_id"] in figures.silent and row["decided_on"] >= figures.period.start)
+    ]
     known = {row["entry_id"] for row in asked}
     still = [row for row in rows if row["status"] in OPEN and row["entry_id"] not in known]
     return (

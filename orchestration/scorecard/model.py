@@ -158,6 +158,10 @@ class Decision(_Frozen):
         default=None, description="the one person who decides, where it is one; never printed"
     )
     owner_role_id: str | None = Field(default=None, description="role as the charter writes it")
+    covers: tuple[str, ...] = Field(
+        default=(),
+        description="candidates it decides together: the log takes them one by one; never printed",
+    )
 
 
 class LeadershipItem(_Frozen):
@@ -189,10 +193,17 @@ class LogEntry(_Frozen):
     waiting_days: int
     outcome: str | None = None
     note: str | None = Field(default=None, description="'decided without the right to'")
+    took_effect_on: date | None = Field(
+        default=None, description="the due date that passed without an answer, where silence agrees"
+    )
 
 
 class Candidate(_Frozen):
-    """A course to decommission, or a campaign to run, with the evidence."""
+    """A course to decommission (or to review), or a campaign to run, with the evidence.
+
+    One that an earlier publication asked for keeps that due date; ``status_text`` then says how
+    long it has waited.
+    """
 
     kind: Literal["decommission", "campaign"]
     what: str
@@ -200,10 +211,27 @@ class Candidate(_Frozen):
     owner: str
     due_on: date
     silence: str = Field(description="what no answer in time means")
+    asked_on: date | None = Field(default=None, description="where it stands in the log already")
+    status_text: str | None = Field(
+        default=None, description="'asked 25 days ago; open, due on 16 November 2026'"
+    )
+    title: str | None = Field(default=None, description="as the log has it; never printed")
+    entry_id: str | None = Field(
+        default=None, description="of its entry in the log; None = not entered; never printed"
+    )
+    right_id: str | None = Field(
+        default=None, description="row of decision_rights; None = an action; never printed"
+    )
+    owner_person_id: str | None = Field(default=None, description="never printed")
+    owner_role_id: str | None = Field(default=None, description="role as the charter writes it")
 
 
 class EarlyWarning(_Frozen):
-    """An early warning: what set it off, since when, and what is done about it."""
+    """An early warning: what set it off, since when, and what is done about it.
+
+    Where its action stands in the log already, owner and due date are the log's, and
+    ``status_text`` says how it stands; a new one falls due some working days after the sitting.
+    """
 
     warning_id: str
     pain_point: str
@@ -214,6 +242,13 @@ class EarlyWarning(_Frozen):
     countermeasure: str
     owner: str
     due_on: date
+    asked_on: date | None = Field(
+        default=None, description="where its action is in the log already"
+    )
+    overdue: bool = False
+    status_text: str | None = Field(
+        default=None, description="'asked 12 days ago; overdue by 3 days', None for a new one"
+    )
     entry_id: str | None = Field(
         default=None, description="of its action in the log; never printed"
     )

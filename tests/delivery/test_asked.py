@@ -23,7 +23,7 @@ from orchestration.feeds.recording import decision_log, record
 from orchestration.periods import Grain, partition_key
 from orchestration.quality import close as close_module
 from orchestration.scorecard.draft import to_json
-from orchestration.scorecard.model import Decision, EarlyWarning, Scorecard
+from orchestration.scorecard.model import Candidate, Decision, EarlyWarning, LogEntry, Scorecard
 from orchestration.settings import Settings
 from orchestration.state import Edition, State
 from orchestration.warehouse import published
@@ -129,6 +129,67 @@ def test_a_review_published_late_asks_for_nothing_in_the_past() -> None:
     assert [row["due_on"] for row in rows] == [
         date(2026, 11, 23), date(2026, 11, 23), date(2026, 11, 20),
     ]  # fmt: skip
+
+
+def candidate(entry_id: str = "decommission/C1", **more: Any) -> Candidate:
+    return Candidate(
+        **{
+            "kind": "decommission",
+            "what": "Coaching (elective module)",
+            "title": "Coaching",
+            "evidence": ("Unused: nobody learned in it.",),
+            "owner": "Grace Hopper",
+            "due_on": date(2026, 11, 16),
+            "silence": "No answer by 16 November 2026 retires it.",
+            "entry_id": entry_id,
+            "right_id": "decommission_elective",
+            "owner_person_id": "P3",
+            "owner_role_id": "ld_head",
+            **more,
+        }
+    )
+
+
+def test_candidates_enter_one_by_one_with_the_date_that_was_printed() -> None:
+    together = decision("2026-10/decommission-elective", covers=("decommission/C1",))
+    review = candidate("review/C2", title="Review the course Typing", right_id=None,
+                       owner_role_id="course_owner")  # fmt: skip
+    campaign = candidate(None, kind="campaign")
+    asked = card(decisions=(together,), warnings=(), candidates=(candidate(), review, campaign))
+    first, second = asked_rows(asked, date(2026, 11, 6), {})
+    assert first == {
+        "source": "review", "subject": "decision", "entry_id": "decommission/C1",
+        "kind": "decision", "title": "Decommission Coaching", "right_id": "decommission_elective",
+        "owner_role": "ld_head", "owner_person_id": "P3", "asked_on": date(2026, 11, 6),
+        "asked_in": "2026-10", "due_on": date(2026, 11, 16),
+        "if_not_taken": "No answer by 16 November 2026 retires it.",
+    }  # fmt: skip
+    assert (second["kind"], second["title"], second["right_id"]) == (
+        "action", "Review the course Typing", None,
+    )  # fmt: skip
+
+
+def test_what_the_log_has_already_keeps_its_owner_and_its_date() -> None:
+    again = card(decisions=(), candidates=(candidate(),))
+    known = {"decommission/C1": {"asked_in": "2026-09"}, str(WARNING.entry_id): {"kind": "action"}}
+    assert asked_rows(again, date(2026, 11, 6), known) == []
+
+
+def test_what_silence_decided_is_entered_once(state: State, settings: Settings) -> None:
+    entry = LogEntry(entry_id="decommission/C1", kind="decision", title="Decommission Coaching",
+                     unit=None, owner="Grace Hopper", asked_on=date(2026, 10, 6),
+                     due_on=date(2026, 10, 16), status="decided", status_text="took effect",
+                     waiting_days=10, took_effect_on=date(2026, 10, 16))  # fmt: skip
+    said = card(decisions=(), warnings=(), candidates=(), log=(entry,))
+    record(settings, asked_rows(card(decisions=(), warnings=(), candidates=(candidate(),), log=()),
+                                date(2026, 10, 6), {}))  # fmt: skip
+    rows = asked_rows(said, date(2026, 11, 6), decision_log(settings))
+    assert rows == [
+        {"source": "review", "subject": "decision", "entry_id": "decommission/C1",
+         "decided_on": date(2026, 10, 16), "outcome": "took effect, no answer by then"}
+    ]  # fmt: skip
+    record(settings, rows)
+    assert asked_rows(said, date(2026, 11, 7), decision_log(settings)) == []
 
 
 def test_a_decision_that_waited_is_asked_of_another_and_keeps_its_entry() -> None:

@@ -322,8 +322,40 @@ def test_a_warning_says_what_was_measured(
     warn(full_case, warning_id, measured, org_unit_id="whole")
     (found,) = full_case.build().warnings
     assert (found.finding, found.unit, found.since) == (finding, "Acme", date(2026, 10, 5))
-    assert (found.owner, found.due_on) == ("programme lead", date(2026, 11, 10))
+    # published on Friday 6 November, sits on Wednesday the 11th, ten working days later
+    assert (found.owner, found.due_on) == ("programme lead", date(2026, 11, 25))
     assert found.countermeasure == "Do this."
+    assert (found.asked_on, found.overdue, found.status_text) == (None, False, None)
+
+
+def test_a_warning_that_the_log_has_shows_the_log_s_owner_date_and_age(full_case: Case) -> None:
+    warn(full_case, "sponsor_silent_4", 4, org_unit_id="whole")
+    full_case.row("named_leaders", person_id="p1", full_name="Ada Byron", role="executive_sponsor")
+    row = full_case.log("sponsor_silent_4/whole/2026-10-05", kind="action", owner_person_id="p1",
+                        asked_on=date(2026, 10, 12), first_due_on=date(2026, 10, 26),
+                        due_on=date(2026, 10, 26), status="overdue", waiting_days=19)  # fmt: skip
+    (found,) = full_case.build().warnings
+    assert (found.owner, found.due_on, found.asked_on) == (
+        "Ada Byron", date(2026, 10, 26), date(2026, 10, 12),
+    )  # fmt: skip
+    assert (found.overdue, found.status_text) == (True, "asked 19 days ago; overdue by 5 days")
+    row.update(first_due_on=date(2026, 11, 4), due_on=date(2026, 11, 4), status="open")
+    (found,) = full_case.build().warnings
+    assert (found.overdue, found.status_text) == (
+        False, "asked 19 days ago; open, due on 4 November 2026",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("period", ["2026-W45", "2026-10", "2026-Q3", "2026-Q4"])
+def test_a_new_action_is_due_on_a_working_day_after_the_sitting(case: Case, period: str) -> None:
+    case.period, case.units = Period.parse(period), []
+    case.unit("whole", name="Acme", headcount=500)
+    warn(case, "two_messages", 2, org_unit_id="whole", due_on=case.period.end)
+    card = case.build()
+    (found,) = card.warnings  # a quarter shows its warnings, too
+    assert card.sitting is not None
+    assert found.due_on > card.sitting.starts_at.date()
+    assert found.due_on.weekday() < 5
 
 
 def test_shares_of_a_small_group_are_told_without_a_number(full_case: Case) -> None:

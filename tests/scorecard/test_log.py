@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.periods import Period
 from orchestration.scorecard.consistency import inconsistencies
+from orchestration.scorecard.decisions import published_on
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Case
@@ -176,7 +177,8 @@ def test_who_decides_late_at_the_top_or_by_silence_is_not_asked_again(full_case:
     late(full_case, "nobody's", date(2026, 9, 17), right_id="unheard_of")
     late(full_case, "an action", date(2026, 9, 17), kind="action")
     assert full_case.build().decisions == ()
-    assert len(full_case.build().log) == 4
+    # silence has decided that one, and last month's review said so
+    assert [entry.entry_id for entry in full_case.build().log] == ["nobody's", "top", "an action"]
 
 
 def test_what_waits_or_was_settled_lately_is_not_asked_twice(full_case: Case) -> None:
@@ -240,15 +242,17 @@ def candidate(case: Case, course: str, **given: Any) -> None:
 def test_courses_to_decommission_with_evidence_and_what_silence_means(full_case: Case) -> None:
     candidate(full_case, "B", reasons="unused|past_review", review_due_on=date(2026, 3, 1))
     candidate(full_case, "A", reasons="failing", active_people=40, ended_12m=40, completed_12m=3)
-    candidate(full_case, "M", reasons="past_review", review_due_on=date(2025, 12, 31),
+    candidate(full_case, "M", reasons="unused|past_review", review_due_on=date(2025, 12, 31),
               is_mandatory=True, right_id="decommission_mandatory")  # fmt: skip
     a, b, m = full_case.build().candidates
     assert a.what == "Course A (elective module)"
     assert a.evidence == (
+        "Used: 40 people learned in it in the last 180 days.",
         "Failing: 8 % of the 40 enrolments that ended in the last 12 months were completed.",
     )
     assert b.evidence == (
         "Unused: nobody learned in it in the last 180 days.",
+        "No enrolment in it ended in the last 12 months.",
         "Past its review: it was due on 1 March 2026.",
     )
     assert (a.owner, a.due_on, a.silence) == (
@@ -268,9 +272,107 @@ def test_evidence_counts_no_small_group(full_case: Case) -> None:
               completed_12m=1)  # fmt: skip
     (found,) = full_case.build().candidates
     assert found.evidence == (
-        "Hardly used: too few people to show learned in it in the last 180 days.",
+        "Used by too few people to show in the last 180 days.",
         "Failing: few of those who take it complete it.",
     )
+
+
+def test_use_and_completion_are_always_said(full_case: Case) -> None:
+    candidate(full_case, "A", reasons="unused", active_people=0, ended_12m=0)
+    candidate(full_case, "B", reasons="unused", active_people=0, ended_12m=20, completed_12m=19)
+    candidate(full_case, "C", reasons="failing", active_people=1200, ended_12m=4)
+    assert [found.evidence for found in full_case.build().candidates] == [
+        ("Unused: nobody learned in it in the last 180 days.",
+         "No enrolment in it ended in the last 12 months."),
+        ("Unused: nobody learned in it in the last 180 days.",
+         "Completion: 95 % of the 20 enrolments that ended in the last 12 months were completed."),
+        ("Used: 1,200 people learned in it in the last 180 days.",
+         "Failing: few of those who take it complete it."),
+    ]  # fmt: skip
+
+
+def test_a_course_past_its_review_only_is_to_be_reviewed_by_its_owner(full_case: Case) -> None:
+    candidate(full_case, "A", reasons="past_review", review_due_on=date(2026, 3, 1),
+              active_people=60, ended_12m=50, completed_12m=45, owner_person_id="p9")  # fmt: skip
+    card = full_case.build()
+    assert card.decisions == ()
+    (found,) = card.candidates
+    assert (found.what, found.owner) == ("Review of Course A (elective module)", "course owner")
+    assert (found.entry_id, found.right_id, found.owner_person_id) == ("review/A", None, "p9")
+    assert found.silence == "It is not retired; the review stays overdue."
+    assert found.evidence == (
+        "Used: 60 people learned in it in the last 180 days.",
+        "Completion: 90 % of the 50 enrolments that ended in the last 12 months were completed.",
+        "Past its review: it was due on 1 March 2026.",
+    )
+
+
+def logged(case: Case, course: str, **given: Any) -> dict[str, Any]:
+    due = given.setdefault("first_due_on", date(2026, 11, 4))
+    return case.log(f"decommission/{course}", asked_on=date(2026, 10, 7), asked_in="2026-09",
+                    **{"right_id": "decommission_elective", "owner_role": "ld_head",
+                       "due_on": due, "waiting_days": 24, **given})  # fmt: skip
+
+
+def test_a_candidate_asked_for_before_keeps_its_date_and_is_asked_once(full_case: Case) -> None:
+    candidate(full_case, "A", reasons="unused")
+    candidate(full_case, "B", reasons="unused")
+    logged(full_case, "A")
+    card = full_case.build()
+    assert inconsistencies(card, full_case.marts) == []
+    a, b = card.candidates
+    assert (a.due_on, a.silence) == (date(2026, 11, 4), "No answer by 4 November 2026 retires it.")
+    assert (a.asked_on, a.status_text) == (
+        date(2026, 10, 7), "asked 24 days ago; open, due on 4 November 2026",
+    )  # fmt: skip
+    assert (b.due_on, b.asked_on) == (date(2026, 11, 16), None)  # ten days after publication
+    assert [decision.covers for decision in card.decisions] == [("decommission/B",)]
+    assert card.log == ()  # it stands among the candidates
+    assert card.decisions_total == 1
+
+
+def test_silence_retires_an_elective_course_once(full_case: Case) -> None:
+    candidate(full_case, "A", reasons="unused")
+    row = logged(full_case, "A", first_due_on=date(2026, 10, 19), status="overdue")
+    card = full_case.build()
+    assert inconsistencies(card, full_case.marts) == []
+    assert card.candidates == () and card.decisions == ()
+    (entry,) = card.log
+    assert (entry.status_text, entry.took_effect_on) == (
+        "took effect on 19 October 2026", date(2026, 10, 19),
+    )  # fmt: skip
+    assert (card.decisions_done, card.decisions_total) == (1, 1)
+    row.update(asked_on=date(2026, 9, 7), asked_in="2026-08", first_due_on=date(2026, 9, 17),
+               due_on=date(2026, 9, 17))  # fmt: skip
+    card = full_case.build()
+    assert card.log == () and card.candidates == ()  # September's review said so
+
+
+def test_silence_retires_no_mandatory_course_and_it_goes_one_level_up(full_case: Case) -> None:
+    candidate(full_case, "M", reasons="unused", is_mandatory=True,
+              right_id="decommission_mandatory")  # fmt: skip
+    row = logged(full_case, "M", right_id="decommission_mandatory", owner_role="compliance_owner",
+                 first_due_on=date(2026, 10, 27), status="overdue")  # fmt: skip
+    card = full_case.build()
+    assert inconsistencies(card, full_case.marts) == []
+    (found,) = card.candidates
+    assert (found.owner, found.due_on) == ("Ada Byron", date(2026, 10, 27))
+    assert found.silence == "It was not answered in time and goes one level up, to Ada Byron."
+    assert found.status_text == "asked 24 days ago; overdue by 4 days"
+    assert [d.decision_id for d in card.decisions] == ["decommission/M"]
+    assert card.decisions[0].owner == "Ada Byron"
+    row.update(status="decided", decided_on=date(2026, 10, 30), outcome="kept")
+    card = full_case.build()
+    assert card.candidates == ()
+    assert [entry.outcome for entry in card.log] == ["kept"]
+
+
+def test_a_quarter_s_new_candidates_have_the_date_of_its_last_month(quarter_case: Case) -> None:
+    """September's pack is out on 7 October; ten days later is a Saturday."""
+    candidate(quarter_case, "A", reasons="unused")
+    (found,) = quarter_case.build().candidates
+    assert published_on(quarter_case.period, quarter_case.settings) > date(2026, 10, 7)
+    assert found.due_on == date(2026, 10, 19)
 
 
 def test_a_candidate_that_nobody_could_decide_is_none(full_case: Case) -> None:
@@ -291,6 +393,7 @@ def test_candidates_are_asked_for_by_right(full_case: Case) -> None:
     assert elective.if_not_taken == ("If it is not taken by then, the proposal takes effect.")
     assert mandatory.what == "Decommission one mandatory module: Course M"
     assert mandatory.if_not_taken == "They stay in the catalogue."
+    assert elective.covers == tuple(f"decommission/{course}" for course in "ABCDEF")
     assert (elective.owner, mandatory.owner) == ("Grace Hopper", "Alan Turing")
 
 
