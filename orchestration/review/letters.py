@@ -22,7 +22,7 @@ from orchestration.review.draft_files import (
     write_letters,
 )
 from orchestration.review.email import SUBJECT_LIMIT, compose, manifest, stale_mark
-from orchestration.review.figures import figure
+from orchestration.review.figures import figure, in_table
 from orchestration.review.sections import day, log_entry, log_line, plan
 from orchestration.review.typesetting import Typesetter
 from orchestration.review.words import clean, counted, listed, long_date, sentence_case, unbroken
@@ -79,8 +79,7 @@ def _sheet(page: LeaderPage) -> Letter:
     view = page_view(page)
     subject = sheet_subject(page)
     html, text = compose("sheet", view, subject, clean(view["figures_line"], 140))
-    manager = page.manager_person_id
-    to = (page.person_id,) if manager in (None, page.person_id) else (page.person_id, manager)
+    to = (page.person_id, page.manager_person_id) if _has_manager(page) else (page.person_id,)
     return Letter(
         letter_folder(SHEETS, page.period_id, page.person_id, page.org_unit_id),
         tuple(person for person in to if person is not None),
@@ -163,7 +162,7 @@ def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, 
         "period": period,
         "data_as_of": long_date(page.data_as_of),
         "date": [page.data_as_of.year, page.data_as_of.month, page.data_as_of.day],
-        "stale": clean(page.stale_note, 120) if page.stale_note else None,
+        "stale": clean(page.stale_note, 160) if page.stale_note else None,
         "reply_by": day(page.reply_by) if page.reply_by else None,
         "comments": [clean(each, 90) for each in page.comments_asked],
         "comments_title": sentence_case(
@@ -182,6 +181,7 @@ def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, 
         "more_actions": len(page.actions) - len(listed_actions),
         "uncounted": any(not a.counts for a in listed_actions),
         "holds": _holds(page),
+        "goes_to": f"{name} and their own manager" if _has_manager(page) else name,
         "kpis": [_kpi(k) for k in page.kpis],
         "hidden": any("suppressed" in (k.now.state, k.target.state) for k in page.kpis),
         "log": [{**log_entry(e), "line": log_line(e)} for e in page.log],
@@ -198,6 +198,10 @@ def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, 
 def _is_led(page: LeaderPage) -> bool:
     """Whether it is a named leader's page; else a KPI owner's, who is asked for a comment only."""
     return bool(_figures(page))
+
+
+def _has_manager(page: LeaderPage) -> bool:
+    return page.manager_person_id not in (None, page.person_id)
 
 
 def _content(page: LeaderPage) -> bytes:
@@ -230,7 +234,7 @@ def _figures(page: LeaderPage) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "figure": figure(value),
+            "figure": _in_column(figure(value)),
             "target": figure(target)["text"]
             if target is not None and target.state == "value"
             else None,
@@ -238,6 +242,14 @@ def _figures(page: LeaderPage) -> list[dict[str, Any]]:
         for name, value, target in rows
         if value.text != NOT_ASKED
     ]
+
+
+def _in_column(shown: dict[str, Any]) -> dict[str, Any]:
+    """A figure in words may break: 'no record of completion' is wider than its column."""
+    if any(character.isdigit() for character in shown["text"]):
+        return shown
+    words = shown["text"].replace("\u00a0", " ")
+    return {**shown, "text": words, "number": words}
 
 
 def _action(action: LeaderAction) -> dict[str, Any]:
@@ -253,7 +265,7 @@ def _kpi(kpi: SheetKpi) -> dict[str, Any]:
     return {
         "name": clean(kpi.name, 80),
         "period": unbroken(clean(kpi.period_label, 40)),
-        "now": figure(kpi.now),
-        "target": figure(kpi.target),
+        "now": in_table(kpi.now),
+        "target": in_table(kpi.target),
         "mark": {"text": clean(kpi.mark.text, 110), "tone": kpi.mark.tone},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -36,12 +37,6 @@ PACK = "strategy-pack.pdf"
 MOST_PAGES = 8
 SEATS = "seat_use"
 OUTCOME = "performance_improvement"
-_EVIDENCE = {
-    "strong": "Strong evidence that learning moved the outcome",
-    "some": "Some evidence that learning moved the outcome",
-    "weak": "Weak evidence that learning moved the outcome",
-    "none": "No effect on the outcome can be shown",
-}
 CONFIDENCE = (
     (
         "Strong",
@@ -126,7 +121,7 @@ def quarter_view(scorecard: Scorecard, most_units: int = 40) -> dict[str, Any]:
     return {
         **view,
         "effect": sentence(strategy.effect, 400) if strategy.effect else None,
-        "effect_title": _EVIDENCE.get(strategy.confidence, _EVIDENCE["none"]),
+        **_effect_in_two(strategy.effect),
         "confidence": clean(strategy.confidence, 20),
         "confidence_words": [list(pair) for pair in CONFIDENCE],
         "goals": [_goal(goal, adopted) for goal in goals],
@@ -140,6 +135,17 @@ def quarter_view(scorecard: Scorecard, most_units: int = 40) -> dict[str, Any]:
         "proposed_title": _proposed_title(strategy.proposed),
         "commitments": [log_entry(e) for e in (*strategy.commitments, *others)],
         "seats": seats,
+    }
+
+
+def _effect_in_two(effect: str) -> dict[str, str | None]:
+    """The effect's first clause as a title, which claims no cause, and the rest beneath it."""
+    if not effect:
+        return {"effect_title": "Business outcomes by unit", "effect_rest": None}
+    first, *rest = re.split(r"(?:;|\.) ", clean(effect, 400), maxsplit=1)
+    return {
+        "effect_title": first.removesuffix("."),
+        "effect_rest": sentence(sentence_case(rest[0]), 400) if rest else None,
     }
 
 

@@ -24,6 +24,8 @@ from orchestration.scorecard.draft import to_json
 from orchestration.scorecard.model import Blocker, EarlyWarning, LogEntry, Scorecard, StandUp, Win
 
 MOST_OVERDUE = 3
+"""Overdue actions told with unit and age; the others get one line each."""
+MOST_CARRIED = 3
 MOST_BLOCKERS = 3
 MOST_WINS = 3
 MOST_WARNINGS = 2
@@ -62,8 +64,12 @@ def week_view(scorecard: Scorecard) -> dict[str, Any]:
     """The digest as texts: overdue first, then blockers, wins and warnings."""
     stand_up = _stand_up(scorecard)
     lines = [_overdue(entry) for entry in stand_up.overdue]
-    carried = [_carried_line(e) for e in scorecard.log if e.asked_on < scorecard.period_start]
-    hidden = len(lines) - MOST_OVERDUE
+    late = {entry.entry_id for entry in stand_up.overdue}
+    carried = [
+        _carried_line(e)
+        for e in scorecard.log
+        if e.asked_on < scorecard.period_start and e.entry_id not in late
+    ]
     blockers = stand_up.blockers[:MOST_BLOCKERS]
     more_blockers = stand_up.more_blockers + len(stand_up.blockers) - len(blockers)
     warnings = stand_up.warnings[:MOST_WARNINGS]
@@ -73,15 +79,17 @@ def week_view(scorecard: Scorecard) -> dict[str, Any]:
         "organisation": clean(scorecard.organisation, 60),
         "period": clean(scorecard.period_label, 40),
         "data_as_of": short_date(scorecard.data_as_of),
-        "stale": clean(scorecard.stale_note, 120) if scorecard.stale_note else None,
+        "sentence": clean(scorecard.sentence, 300),
+        "stale": clean(scorecard.stale_note, 160) if scorecard.stale_note else None,
         "skip": _SKIP if has_nothing(scorecard) else None,
         "overdue_title": sentence_case(_overdue_words(len(lines))),
-        "overdue": lines if hidden <= 0 else lines[:MOST_OVERDUE],
+        "overdue": lines[:MOST_OVERDUE],
+        "also_overdue": [_overdue_line(entry) for entry in stand_up.overdue[MOST_OVERDUE:]],
         "all_overdue": lines,
-        "more_overdue": f"and {hidden} more, in the text of this mail" if hidden > 0 else None,
         "carried_over": _carried(stand_up.carried_over),
         "carried_title": "Carried over, not yet due",
-        "carried": carried[: max(1, MOST_OVERDUE - len(lines))],
+        "carried": carried[:MOST_CARRIED],
+        "more_carried": max(0, len(carried) - MOST_CARRIED),
         "all_carried": carried,
         "blockers_title": sentence_case(counted(len(blockers) + more_blockers, "blocker")),
         "blockers": [_blocker(blocker) for blocker in blockers],
@@ -157,7 +165,7 @@ def _overdue_words(count: int) -> str:
 
 
 def _carried(count: int) -> str | None:
-    return f"{spelled(count)} carried over" if count else None
+    return f"{spelled(count)} carried over in all" if count else None
 
 
 def _first_of(shown: int, more: int) -> str | None:
@@ -166,6 +174,11 @@ def _first_of(shown: int, more: int) -> str | None:
 
 def _overdue(entry: LogEntry) -> dict[str, str]:
     return {"title": clean(entry.title, 110), "beneath": log_line(entry)}
+
+
+def _overdue_line(entry: LogEntry) -> str:
+    status = clean(entry.status_text, 60).removeprefix("overdue by ")
+    return f"{clean(entry.title, 60)}: {clean(entry.owner, 40)}, {unbroken(status)}"
 
 
 def _carried_line(entry: LogEntry) -> str:

@@ -14,12 +14,22 @@ from orchestration.scorecard.model import Unit
 
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+_MONTHS = (
+    r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
+    r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+)
+_DATE = re.compile(
+    rf"(?:\b(?:as of|by|on|since|until|from|to) )?\b(?:\d{{1,2}} )?{_MONTHS}(?: \d{{4}})?\b"
+)
+"""A date as a reader says it, with the word that leads to it."""
 _LONGEST_TOKEN = 24
 _COLUMNS = 76
 
 
 def clean(text: str, limit: int = 600) -> str:
     """``text`` on one line, without control or direction-override characters, cut at a word.
+
+    A date is kept whole or left out: half of one says another day.
 
     Args:
         text: any text, as it came from a feed.
@@ -39,7 +49,11 @@ def clean(text: str, limit: int = 600) -> str:
         return line
     head = line[: limit - 1]
     space = head.rfind(" ")
-    return (head[:space] if space > limit * 0.5 else head).rstrip(" ,;:-") + "\u2026"
+    end = space if space > limit * 0.5 else len(head)
+    for found in _DATE.finditer(line):
+        if 0 < found.start() < end < found.end():
+            end = found.start()
+    return line[:end].rstrip(" ,;:-") + "\u2026"
 
 
 def breakable(value: Any) -> Any:

@@ -395,7 +395,7 @@ def typical(**changes: Any) -> Scorecard:
                 ),
                 LeadershipItem(
                     kpi_id="leaders_flagship_completed",
-                    name="Leaders through the flagship course",
+                    name="Executive leadership team through the flagship course",
                     figure=value("31 of 38"),
                     series=points([2, 5, 9, 12, 15, 18, 20, 23, 25, 27, 29, 30, 31]),
                 ),

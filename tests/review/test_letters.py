@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import dagster as dg
@@ -17,13 +18,14 @@ from orchestration.problems import Problem
 from orchestration.review.assets import build_assets, render_letters
 from orchestration.review.email import SUBJECT_LIMIT
 from orchestration.review.letters import (
+    page_view,
     preview_subject,
     render_previews,
     render_sheets,
     sheet_subject,
 )
 from orchestration.scorecard.draft import write_leaders
-from orchestration.scorecard.model import LeaderAction, LeaderPage
+from orchestration.scorecard.model import Figure, LeaderAction, LeaderPage
 from orchestration.settings import OrganisationSettings, PathSettings, Settings
 from tests.review import rituals, scorecards
 from tests.review.reading import check_html, check_pdf, pdf_text, squeezed, visible
@@ -161,8 +163,8 @@ def test_a_sheet_is_one_accessible_page_with_everything(sheets: Path) -> None:
         "Weeks with a visible sponsor action, target 10 weeks",
         "Measures of Operations against target",
         "61.2 % 95.0 % Concerning; target consistently missed",
-        "too few people to show",
-        "Groups of too few people are not shown.",
+        "hidden",
+        "Hidden: too few people to show, or a figure that would give them away.",
         "14 October 2026 Attended a manager forum, Bakery sites",
         "Approved a budget, Operations †",
         "Commitments and decisions waiting",
@@ -340,3 +342,25 @@ def test_a_letter_says_how_old_its_data_is(tmp_path: Path) -> None:
     (sheet,) = of(tmp_path / "sheets", RICH.person_id).glob("*.pdf")
     assert said in squeezed(pdf_text(sheet))
     assert len(PdfReader(sheet).pages) == 1
+
+
+def test_a_sheet_names_a_manager_only_where_there_is_one(sheets: Path) -> None:
+    for person, goes_to in (
+        ("P-0007", "Marcus Lindqvist and their own manager"),
+        ("P-0031", SILENT.name),
+    ):
+        folder = of(sheets, person)
+        wanted = squeezed(f"This goes to {goes_to}, and to nobody else.")
+        assert wanted in squeezed((folder / "email.txt").read_text("utf-8"))
+        assert wanted in visible(folder / "email.html")
+        printed = squeezed(pdf_text(folder / "leader-review-sheet.pdf"))
+        assert squeezed(f"Goes to {goes_to} only.") in printed
+
+
+def test_words_in_a_figures_place_may_break() -> None:
+    page = quarter(
+        SILENT,
+        flagship=Figure(state="value", value=Decimal(0), text="no record of completion"),
+    )
+    (shown,) = (f for f in page_view(page)["figures"] if f["name"] == "Flagship course")
+    assert shown["figure"]["text"] == shown["figure"]["number"] == "no record of completion"

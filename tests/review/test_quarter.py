@@ -77,8 +77,8 @@ def test_the_pack_follows_the_sittings_agenda(rendered: dict[str, Path]) -> None
     text = squeezed(pdf_text(rendered["rich"] / "strategy-pack.pdf"))
     body = text[text.index("Page1of") :]
     order = (
-        "Some evidence that learning moved the outcome",
         "Units in the programme gained 1.8 points more than units not yet started",
+        "Other causes are not ruled out.",
         "Confidence: some.",
         "Goals against outcomes by unit",
         "What worked: success profiles",
@@ -138,16 +138,25 @@ def test_a_part_that_is_not_a_value_has_no_bar() -> None:
 
 
 @pytest.mark.parametrize(
-    ("confidence", "title"),
+    ("effect", "title", "rest"),
     [
-        ("strong", "Strong evidence that learning moved the outcome"),
-        ("weak", "Weak evidence that learning moved the outcome"),
-        ("none", "No effect on the outcome can be shown"),
+        (
+            "Scrap is 2.0 % better than in the four quarters before launch; that is more than it "
+            "varied before launch (0.8 %). Learning is one contribution among others.",
+            "Scrap is 2.0 % better than in the four quarters before launch",
+            "That is more than it varied before launch (0.8 %). Learning is one contribution among "
+            "others.",
+        ),
+        ("No business outcome is declared.", "No business outcome is declared", None),
+        ("", "Business outcomes by unit", None),
     ],
 )
-def test_the_title_claims_no_more_than_the_confidence(confidence: str, title: str) -> None:
-    strategy = rituals.STRATEGY.model_copy(update={"confidence": confidence})
-    assert quarter_view(rituals.quarter(scorecards.typical(), strategy))["effect_title"] == title
+def test_the_title_is_the_effect_and_claims_no_cause(
+    effect: str, title: str, rest: str | None
+) -> None:
+    strategy = rituals.STRATEGY.model_copy(update={"effect": effect, "confidence": "strong"})
+    view = quarter_view(rituals.quarter(scorecards.typical(), strategy))
+    assert (view["effect_title"], view["effect_rest"]) == (title, rest)
 
 
 def test_proposed_targets(rendered: dict[str, Path]) -> None:

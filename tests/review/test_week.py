@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.review.email import SUBJECT_LIMIT
 from orchestration.review.week import has_nothing, render_week, subject_line
+from orchestration.review.words import clean
 from orchestration.scorecard.draft import read_scorecard
 from orchestration.scorecard.model import Scorecard
 from tests.review import rituals, scorecards
@@ -89,6 +90,7 @@ def test_overdue_first_then_blockers_wins_and_warnings(
     text = visible(path) if file.endswith("html") else squeezed(path.read_text("utf-8"))
     body = text[text.index(squeezed("Data as of 1 Nov 2026")) :]
     wanted = (
+        WEEKS["rich"].sentence,
         "five carried over",
         "Confirm the shift cover for learning hours",
         "Marcus Lindqvist, Operations: overdue by 6 days, asked 20 days ago",
@@ -124,8 +126,11 @@ def test_what_is_carried_over_keeps_owner_and_age(rendered: dict[str, Path]) -> 
 def test_the_given_order_stays_and_the_rest_is_counted(rendered: dict[str, Path]) -> None:
     html = visible(rendered["many"] / "email.html")
     for number in (6, 5, 4):
-        assert f"Overdueactionnumber{number}" in html
-    assert "Overdueactionnumber3" not in html and "and4more,inthetextofthismail" in html
+        assert f"Overdueactionnumber{number}IngridSolberg" in html
+    for number in (3, 2, 1, 0):  # one line each: title, owner, days
+        line = squeezed(f"Overdue action number {number}: Ingrid Solberg, {1 + number} day")
+        assert html.count(line) == 1, number
+    assert "inthetextofthismail" not in html
     plain = (rendered["many"] / "email.txt").read_text("utf-8")
     places = [plain.index(f"Overdue action number {n}") for n in range(6, -1, -1)]
     assert places == sorted(places)
@@ -151,7 +156,7 @@ def test_one_section_alone_leaves_no_trace_of_the_others(tmp_path: Path) -> None
     render_week(card, tmp_path / "w")
     text = visible(tmp_path / "w" / "email.html")
     assert "Onequickwin" in text
-    for words in ("overdue", "locker", "arning", "skip", "stand-up:"):
+    for words in ("overdue", "locker", "arlywarning", "skip", "stand-up:"):
         assert words not in text, words
     assert subject_line(card).endswith("2026 - one quick win")
 
@@ -187,3 +192,24 @@ def test_the_mail_is_sound(rendered: dict[str, Path], name: str) -> None:
 def test_the_week_of_the_fixture_is_the_one_named() -> None:
     assert WEEKS["rich"].period_start == date(2026, 10, 26)
     assert WEEKS["rich"].period_start.isocalendar().week == 44
+
+
+def test_every_action_that_is_carried_over_stands_in_the_text(tmp_path: Path) -> None:
+    entries = tuple(
+        rituals.entry(f"Carried number {n}").model_copy(update={"entry_id": f"C-{n}"})
+        for n in range(5)
+    )
+    render_week(rituals.week(BASE, rituals.STAND_UP, log=entries), tmp_path / "w")
+    plain = squeezed((tmp_path / "w" / "email.txt").read_text("utf-8"))
+    html = visible(tmp_path / "w" / "email.html")
+    assert [n for n in range(5) if f"Carriednumber{n}" in plain] == [0, 1, 2, 3, 4]
+    assert [n for n in range(5) if f"Carriednumber{n}" in html] == [0, 1, 2]
+    assert "and2morecarriedover,notyetdue" in html
+
+
+@pytest.mark.parametrize("limit", range(20, 60))
+def test_no_text_is_cut_inside_a_date(limit: int) -> None:
+    cut = clean("activity as of 12 October 2026, people as of 3 Nov 2026 and more", limit)
+    assert len(cut) <= limit
+    left = cut.replace("as of 12 October 2026", "").replace("as of 3 Nov 2026", "")
+    assert not any(c.isdigit() for c in left) and "as of" not in left
