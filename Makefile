@@ -31,20 +31,22 @@ dry-run: $(RUNTIME) ## Who would get which review, without sending
 test: $(DEVELOPMENT) ## All tests
 	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
-soak: $(DEVELOPMENT) ## The seeded proofs of the suite at full counts (kills, random outcomes)
-	@ADOPTION_KILLS=200 ADOPTION_EXAMPLES=600 ADOPTION_SEEDS=20 $(BIN)/python -m pytest \
-	  tests/delivery/test_crashes.py tests/independent -s
+soak: $(DEVELOPMENT) ## The seeded proofs of the suite at full counts (kills, damage, random)
+	@ADOPTION_KILLS=200 ADOPTION_EXAMPLES=600 ADOPTION_SEEDS=20 ADOPTION_DAMAGES=2400 \
+	  ADOPTION_LINE_KILLS=100 $(BIN)/python -m pytest \
+	  tests/delivery/test_crashes.py tests/independent tests/trust tests/line/test_kills.py -s
 
 bench: $(DEVELOPMENT) ## How long the main job takes (BENCH="--people 20000"); false alarms
 	@$(BIN)/python tests/benchmarks/run_line.py $(BENCH)
 	@$(BIN)/python tests/benchmarks/false_alarms.py $(ALARMS)
 
-lint: $(DEVELOPMENT) ## ruff, mypy, import directions, SQL
+lint: $(DEVELOPMENT) ## ruff, mypy, import directions, SQL, known vulnerabilities
 	@$(BIN)/ruff check orchestration tests
 	@$(BIN)/ruff format --check orchestration tests
 	@$(BIN)/mypy orchestration
 	@$(BIN)/lint-imports
 	@cd dbt_project && ../$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar .
+	@.ci/audit
 
 format: $(DEVELOPMENT) ## Format Python and SQL
 	@$(BIN)/ruff check --fix orchestration tests

@@ -7,6 +7,7 @@ is the one commit point. Files the index does not name do not exist for readers.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import posixpath
@@ -102,11 +103,16 @@ class Lake:
                 handle.write(content)
             return
         aside = f"{target}.{uuid.uuid4().hex}.tmp"
-        with open(aside, "wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(aside, target)
+        try:
+            with open(aside, "wb") as handle:
+                handle.write(content)
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.replace(aside, target)
+        except OSError:  # a full disk, say: what was written of it takes no more room
+            with contextlib.suppress(OSError):
+                os.unlink(aside)
+            raise
 
     def write_parquet(self, connection: duckdb.DuckDBPyConnection, query: str, *parts: str) -> None:
         """Write the result of ``query`` to one Parquet file, whole or not at all.

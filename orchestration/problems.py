@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+_LONGEST = {"file": 1000}  # a path may be long
+
+
+def shown(name: str, longest: int = 120) -> str:
+    """A name from somebody's file, fit to be printed: short, and no control characters."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    return plain if len(plain) <= longest else f"{plain[:longest]}..."
+
 
 class Problem(Exception):
     """A fault of input, settings or state that a person can mend.
@@ -29,7 +37,7 @@ class Problem(Exception):
         self.row = row
         self.remedy = remedy
         place = ", ".join(
-            f"{name} {value}"
+            f"{name} {shown(str(value), _LONGEST.get(name, 120))}"
             for name, value in (("file", file), ("column", column), ("row", row))
             if value is not None
         )

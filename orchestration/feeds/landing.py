@@ -38,7 +38,7 @@ from orchestration.feeds.deliveries import (
 )
 from orchestration.feeds.history import History
 from orchestration.feeds.readers import ContractProblem, Source, inspect
-from orchestration.feeds.staging import Staging, rejected_parts
+from orchestration.feeds.staging import ASIDE, Staging, rejected_parts
 from orchestration.lake import Lake
 from orchestration.problems import Problem
 from orchestration.settings import FeedName, Settings
@@ -321,7 +321,9 @@ class LandingSession:
 
     def _discard(self, manifest: DeliveryManifest) -> None:
         self.lake.remove("staged", self.feed.name, manifest.delivery_id)
-        self.lake.remove(*rejected_parts(manifest))
+        *folders, file = rejected_parts(manifest)
+        self.lake.remove(*folders, file)
+        self.lake.remove(*folders, file + ASIDE)
 
 
 def _unreadable(path: Path, name: str, view: str) -> Source:

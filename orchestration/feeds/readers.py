@@ -21,6 +21,7 @@ import hashlib
 import io
 import json
 import re
+import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -31,13 +32,17 @@ from typing import Any, BinaryIO
 import duckdb
 
 from orchestration.lake import identifier, quoted
-from orchestration.problems import Problem
+from orchestration.problems import Problem, shown
 from orchestration.settings import FeedSettings
 
 _CHUNK = 1 << 20
 _PACKED_CHUNK = 1 << 16  # gzip grows a thousandfold at worst
 _XLSX_BATCH = 5000
 _MAX_LINE = 16 << 20
+_MAX_HEADER = 1 << 20
+_MAX_COLUMNS = 2000
+_MAX_SHEET_ROWS = 1 << 20
+_BOMB_BYTES, _BOMB_RATIO = 64 << 20, 200  # a workbook of cells shrinks ten- to thirtyfold
 XLSX_TIME = "%Y-%m-%d %H:%M:%S"
 FILE, ROW = "_file", "_row"
 
@@ -138,10 +143,13 @@ def _inflated(handle: BinaryIO, name: str, digest: Any) -> Iterator[bytes]:
             digest.update(chunk)
             at += len(chunk)
             while chunk:
-                if engine.eof:  # another member may follow; padding may, too
-                    chunk = chunk.lstrip(b"\0")
-                    if not chunk:
-                        break
+                if engine.eof:  # another member may follow; of padding, DuckDB reads none
+                    if chunk[:2] != b"\x1f\x8b"[: len(chunk)]:
+                        raise ContractProblem(
+                            f"something else follows the gzip data, before byte {at}.",
+                            file=name,
+                            remedy="send the file again, packed and with nothing after it.",
+                        )
                     engine = zlib.decompressobj(31)
                 started = True
                 plain = engine.decompress(chunk)
@@ -304,8 +312,8 @@ def missing_column(
     taken = {name.lower() for name in wanted}
     lowered = {name.lower(): name for name in names if name.lower() not in taken}
     close = [lowered[n] for n in get_close_matches(column.lower(), list(lowered), 1, 0.6)]
-    instead = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    instead = ", ".join(map(shown, names[:20])) + (", ..." if len(names) > 20 else "")
+    hint = f" Did you mean {shown(close[0])!r}?" if close else ""
     return ContractProblem(
         f"the column is missing; the file has: {instead or 'no column'}.{hint}",
         file=file,
@@ -318,8 +326,15 @@ def _checked_names(names: list[str], file: str) -> tuple[str, ...]:
     """Header names, trimmed; nameless columns are numbered.
 
     Raises:
-        ContractProblem: a name occurs twice (SQL does not tell upper from lower case).
+        ContractProblem: there are too many, or a name occurs twice (SQL does not tell upper from
+            lower case).
     """
+    if len(names) > _MAX_COLUMNS:
+        raise ContractProblem(
+            f"the file has {len(names)} columns, more than {_MAX_COLUMNS}.",
+            file=file,
+            remedy="send the columns that the feed's mapping names.",
+        )
     result, seen = [], set()
     for position, raw in enumerate(names, start=1):
         name = raw.strip() or f"column_{position}"
@@ -332,7 +347,10 @@ def _checked_names(names: list[str], file: str) -> tuple[str, ...]:
             )
         if name.lower() in (FILE, ROW):
             raise ContractProblem(
-                f"the column name {name} is taken by the reader.", file=file, column=name
+                "the column name is taken by the reader.",
+                file=file,
+                column=name,
+                remedy="name the column otherwise.",
             )
         seen.add(name.lower())
         result.append(name)
@@ -374,7 +392,7 @@ def _csv_header(source: Source, declaration: FeedSettings) -> tuple[str, ...]:
             else:
                 dialect["quoting"] = csv.QUOTE_NONE
             try:
-                names = next(csv.reader(lines, **dialect), [])
+                names = next(csv.reader(_header_lines(lines, source.name), **dialect), [])
             except csv.Error as error:
                 raise ContractProblem(
                     f"the header cannot be read: {error}.",
@@ -382,7 +400,7 @@ def _csv_header(source: Source, declaration: FeedSettings) -> tuple[str, ...]:
                     remedy="send a header line of column names, quoted as declared.",
                 ) from error
         else:  # Python's reader knows delimiters of one character only
-            line = lines.readline().rstrip("\r\n")
+            line = next(_header_lines(lines, source.name), "").rstrip("\r\n")
             names = [n.strip(declaration.quote or None) for n in line.split(declaration.delimiter)]
     if not any(name.strip() for name in names):
         raise ContractProblem(
@@ -391,6 +409,20 @@ def _csv_header(source: Source, declaration: FeedSettings) -> tuple[str, ...]:
             remedy="send the column names in the first line.",
         )
     return _checked_names(names, source.name)
+
+
+def _header_lines(lines: io.TextIOWrapper, name: str) -> Iterator[str]:
+    """The lines a header may span; refuses what is no header but a file without line ends."""
+    length = 0
+    while line := lines.readline(_MAX_HEADER + 1):
+        length += len(line)
+        if length > _MAX_HEADER:
+            raise ContractProblem(
+                f"the header is longer than {_MAX_HEADER} characters.",
+                file=name,
+                remedy="send a header line of column names, quoted as declared.",
+            )
+        yield line
 
 
 def _json_lines(
@@ -527,6 +559,7 @@ def sheet_rows(source: Source) -> Iterator[tuple[int, list[str | None]]]:
     """
     import openpyxl
 
+    _refuse_bomb(source)
     try:
         book = openpyxl.load_workbook(source.text, read_only=True, data_only=True)
     except Exception as error:  # zip, XML and openpyxl's own errors alike: the file is unreadable
@@ -539,7 +572,7 @@ def sheet_rows(source: Source) -> Iterator[tuple[int, list[str | None]]]:
         if source.sheet is not None and source.sheet not in book.sheetnames:
             raise ContractProblem(
                 f"the workbook has no sheet {source.sheet!r}; it has: "
-                f"{', '.join(book.sheetnames)}.",
+                f"{', '.join(map(shown, book.sheetnames[:20]))}.",
                 file=source.name,
                 remedy="name the sheet as declared, or declare the right one.",
             )
@@ -548,6 +581,13 @@ def sheet_rows(source: Source) -> Iterator[tuple[int, list[str | None]]]:
         top: int | None = None
         names: list[str | None] = []
         for position, row in enumerate(sheet.iter_rows(), start=1):
+            if position > _MAX_SHEET_ROWS:
+                raise ContractProblem(
+                    f"the sheet says that it has more than {_MAX_SHEET_ROWS} rows, which no sheet "
+                    "can have.",
+                    file=source.place,
+                    remedy="open it in a spreadsheet program, save it and send it again.",
+                )
             if top is None:
                 cells = [_cell(c, source.place, None, None) for c in row]
                 if any(cells):
@@ -571,6 +611,22 @@ def sheet_rows(source: Source) -> Iterator[tuple[int, list[str | None]]]:
         ) from error
     finally:
         book.close()
+
+
+def _refuse_bomb(source: Source) -> None:
+    """Refuse a workbook that would grow out of all proportion: it is read with whole parts held."""
+    try:
+        with zipfile.ZipFile(source.text) as parts:
+            size = sum(part.file_size for part in parts.infolist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return  # opening it will say what is wrong
+    if size > _BOMB_BYTES and size > _BOMB_RATIO * source.size:
+        raise ContractProblem(
+            f"the workbook of {source.size} bytes unpacks to {size}, which no workbook of cells "
+            "does.",
+            file=source.place,
+            remedy="open it in a spreadsheet program, save it and send it again.",
+        )
 
 
 def _cell(cell: Any, file: str, column: str | None, row: int | None) -> str | None:
@@ -651,7 +707,10 @@ def explained(
             row=row,
             remedy="send one JSON object a line.",
         )
-    if declaration.format == "parquet" and (source or "arquet" in text):
+    # a damaged footer is an error of no class of its own, and does not name the file
+    if declaration.format == "parquet" and (
+        source or "arquet" in text or type(error) is duckdb.Error
+    ):
         return ContractProblem(
             "not readable as Parquet: the file is cut short or damaged.",
             file=(source or sources[0]).name,
@@ -680,7 +739,7 @@ def _bad_json_line(source: Source) -> tuple[int, str] | None:
             row += 1
             try:
                 pairs = json.loads(line, object_pairs_hook=list)
-            except ValueError:
+            except (ValueError, RecursionError):  # brackets by the thousand
                 return row, "well-formed JSON"
             if not line.lstrip().startswith(b"{"):
                 return row, "a JSON object"

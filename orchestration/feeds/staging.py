@@ -37,6 +37,7 @@ from orchestration.settings import FeedName, Settings
 _SPILL_BYTES = 64 << 20  # above it the checked rows go through a scratch file, not memory
 _DAYS_TO_SPLIT = 4  # with more event days, spilled rows are split by day before they are sorted
 _ROWS_TO_FLUSH = 20_000  # of one day held in memory while splitting
+ASIDE = ".tmp"  # of a file that is still being written
 _DAY = "<day>"
 _FOLDED = b"folded"  # the key under which a versions file names the deliveries it stands on
 
@@ -534,8 +535,9 @@ class Staging:
             parts = (*base, partition, f"{name}.parquet")
             if self.lake.is_local:
                 self.lake.make_folder(*parts[:-1])
-                pq.write_table(day, self.lake.path(*parts), compression="zstd")
-                self._unsynced.append(self.lake.path(*parts))
+                target = self.lake.path(*parts)
+                pq.write_table(day, target + ASIDE, compression="zstd")
+                self._unsynced.append(target)
             else:
                 sink = pa.BufferOutputStream()
                 pq.write_table(day, sink, compression="zstd")
@@ -580,18 +582,20 @@ class Staging:
         """Write one Parquet file and return the rows written."""
         self.lake.make_folder(*parts[:-1])
         target = self.lake.path(*parts)
+        written = target + ASIDE if self.lake.is_local else target
         count = self._rows(
-            f"COPY ({query}) TO {quoted(target)} (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY ({query}) TO {quoted(written)} (FORMAT parquet, COMPRESSION zstd)"
         )[0][0]
         if self.lake.is_local:
             self._unsynced.append(target)
         return int(count)
 
     def _sync(self) -> None:
-        """Have what was written on disk; the manifest that speaks of it comes after."""
+        """Have what was written on disk, whole, under its name; the manifest comes after."""
         for file in self._unsynced:
-            with open(file, "rb") as handle:
+            with open(file + ASIDE, "rb") as handle:
                 os.fsync(handle.fileno())
+            os.replace(file + ASIDE, file)
         self._unsynced.clear()
 
 
