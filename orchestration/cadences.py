@@ -53,6 +53,7 @@ from orchestration.scorecard.decisions import published_on
 from orchestration.settings import Settings
 from orchestration.state import IntentStatus, State
 from orchestration.warehouse.build import foundation_fingerprint
+from orchestration.warehouse.charter import charter_in_force
 from orchestration.warehouse.published import published_builds
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
@@ -579,6 +580,9 @@ def build_sensors(settings: Settings) -> list[SensorDefinition]:
         context.update_cursor(str(int(context.cursor or 0) + 1))
 
     def charter(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+        fault = charter_in_force(settings).fault
+        if fault is not None:
+            raise fault  # the tick shows it; reviews go on with the last charter that passed
         fingerprint = foundation_fingerprint(settings)
         if context.cursor == fingerprint:
             return SkipReason("the charter, the models and the settings are as they were")

@@ -14,7 +14,7 @@ from orchestration.feeds.rules import LEADER_ACTION_KINDS
 from orchestration.lake import Lake, identifier, quoted
 from orchestration.problems import Problem
 from orchestration.settings import FeedName, Settings
-from orchestration.warehouse.charter import DERIVED_ROLES, ROLES, did_you_mean, read_charter
+from orchestration.warehouse.charter import DERIVED_ROLES, ROLES, charter_rows, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ class Known:
 
     @classmethod
     def read(cls, settings: Settings) -> Known:
-        """Read charter and lake.
+        """Read the charter in force and the lake.
 
         Raises:
-            Problem: a file of the charter is not valid.
+            Problem: the charter is not valid and none was in force before.
         """
-        charter = {name: [row for _, row in rows] for name, rows in read_charter(settings).items()}
+        charter = {name: [row for _, row in rows] for name, rows in charter_rows(settings).items()}
         lake = Lake(settings.lake_url, settings.duckdb)
         people = {
             row["person_id"]: Person(

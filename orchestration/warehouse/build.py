@@ -25,7 +25,7 @@ from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
 from orchestration.quality.close import stands_on_now
 from orchestration.settings import Settings
-from orchestration.warehouse.charter import assemble_charter, charter_hash
+from orchestration.warehouse.charter import charter_hash, charter_in_force
 from orchestration.warehouse.control import write_event_days
 from orchestration.warehouse.lock import warehouse_connection
 from orchestration.warehouse.project import (
@@ -53,7 +53,7 @@ def foundation_fingerprint(settings: Settings) -> str:
     """What seeds and staging are made from: code, charter, the settings that models read."""
     parts = [
         project_fingerprint(),
-        charter_hash(assemble_charter(settings)),
+        charter_hash(charter_in_force(settings).folder),
         settings.organisation.model_dump_json(),
         Lake(settings.lake_url).root,
     ]
@@ -113,7 +113,7 @@ def _current_day_inputs(settings: Settings, lake: Lake) -> dict[date, str]:
                 deliveries[day].append(f"{manifest.delivery_id}:{manifest.content_hash}")
     if not deliveries:
         return {}
-    verbs = (assemble_charter(settings) / "learning_verbs.csv").read_bytes()
+    verbs = (charter_in_force(settings).folder / "learning_verbs.csv").read_bytes()
     common = hashlib.sha256(verbs + project_fingerprint().encode()).hexdigest()
     with lake.connect() as connection:
         connection.execute("CREATE TEMP TABLE days (event_day DATE, deliveries VARCHAR)")

@@ -389,6 +389,50 @@ def assemble_charter(settings: Settings) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class CharterInForce:
+    """The charter that figures are made with, and what is wrong with its latest edit, if anything.
+
+    A slip in one cell must not stop every review: the last charter that passed stays in force until
+    the slip is mended, and ``fault`` says so to whoever runs or watches.
+    """
+
+    folder: Path
+    fault: Problem | None = None
+
+
+def charter_in_force(settings: Settings) -> CharterInForce:
+    """Assemble the charter; where an edit is not valid, the last one that was.
+
+    Raises:
+        Problem: the charter is not valid and none was in force before.
+    """
+    try:
+        return CharterInForce(assemble_charter(settings))
+    except Problem as fault:
+        _last_valid(settings, fault)
+        return CharterInForce(settings.home / "charter", fault)
+
+
+def charter_rows(settings: Settings) -> dict[str, Rows]:
+    """The rows of the charter in force, read and not written.
+
+    Raises:
+        Problem: the charter is not valid and none was in force before.
+    """
+    try:
+        return read_charter(settings)
+    except Problem as fault:
+        return _last_valid(settings, fault)
+
+
+def _last_valid(settings: Settings, fault: Problem) -> dict[str, Rows]:
+    folder = settings.home / "charter"
+    if not all((folder / f"{name}.csv").exists() for name in SEEDS):
+        raise fault
+    return {name: read_seed(name, folder / f"{name}.csv") for name in SEEDS}
+
+
 def read_charter(settings: Settings) -> dict[str, Rows]:
     """Every file of the charter in force, read and checked; nothing is written.
 
@@ -397,6 +441,12 @@ def read_charter(settings: Settings) -> dict[str, Rows]:
     """
     files = {name: SHIPPED_CHARTER / f"{name}.csv" for name in SEEDS}
     if settings.charter_overlay is not None:
+        if settings.charter_overlay == settings.home / "charter":
+            raise Problem(
+                "the organisation's own charter may not lie where the charter in force is kept.",
+                file=str(settings.charter_overlay),
+                remedy="move it to another folder and name that by [paths] charter.",
+            )
         files.update(_overlay_files(settings.charter_overlay))
     charter = {name: read_seed(name, file) for name, file in files.items()}
     _check_across(charter, files)

@@ -14,7 +14,7 @@ from filelock import FileLock
 from orchestration.lake import Lake
 from orchestration.problems import Problem
 from orchestration.settings import PROJECT_ROOT, Settings
-from orchestration.warehouse.charter import assemble_charter
+from orchestration.warehouse.charter import charter_in_force
 
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
@@ -62,9 +62,9 @@ def prepare_manifest(settings: Settings) -> Path:
     """The dbt manifest of the project as it stands; parsed anew only when something changed.
 
     Raises:
-        Problem: the charter is not valid, or dbt cannot parse the project.
+        Problem: the charter is not valid and none was before, or dbt cannot parse the project.
     """
-    assemble_charter(settings)
+    charter_in_force(settings)
     environment = dbt_environment(settings)
     target = target_folder(settings)
     manifest = target / "manifest.json"

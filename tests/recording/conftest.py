@@ -56,7 +56,7 @@ class Small:
 
     def __init__(self, home: Path) -> None:
         self.file = home / "settings.toml"
-        self.charter = home / "charter"
+        self.charter = home / "overlay"
         self.charter.mkdir()
         self.file.write_text(
             f"""

@@ -19,6 +19,7 @@ from orchestration.warehouse.charter import (
     SHIPPED_CHARTER,
     assemble_charter,
     charter_hash,
+    charter_in_force,
     read_seed,
 )
 
@@ -413,3 +414,34 @@ def test_text_that_looks_like_a_number_or_a_formula_stays_text(tmp_path: Path) -
     folder = assemble_charter(overlaid(tmp_path, "messages", text))
     ((_, row),) = read_seed("messages", folder / "messages.csv")
     assert (row["message_id"], row["core_sentence"]) == ("007", "=1+1")
+
+
+def test_a_slip_leaves_the_last_valid_charter_in_force(tmp_path: Path) -> None:
+    settings = overlaid(
+        tmp_path, "population", "...\njoiner_days,31,2000-01-01\nleave_share,0.5,2000-01-01\n"
+    )
+    first = charter_in_force(settings)
+    assert first.fault is None
+    good = {file.name: file.read_bytes() for file in first.folder.iterdir()}
+    overlaid(
+        tmp_path, "population", "...\njoiner_days,soon,2000-01-01\nleave_share,0.5,2000-01-01\n"
+    )
+    kept = charter_in_force(settings)
+    assert kept.fault is not None and (kept.fault.column, kept.fault.row) == ("value", 1)
+    assert {file.name: file.read_bytes() for file in kept.folder.iterdir()} == good
+    overlaid(tmp_path, "population", "...\njoiner_days,14,2000-01-01\nleave_share,0.5,2000-01-01\n")
+    mended = charter_in_force(settings)
+    assert mended.fault is None
+    assert cells(mended.folder, "population")[0]["value"] == "14"
+
+
+def test_without_a_valid_charter_before_a_slip_is_refused(tmp_path: Path) -> None:
+    settings = overlaid(tmp_path, "population", "...\njoiner_days,soon,2000-01-01\n")
+    with pytest.raises(Problem, match="soon"):
+        charter_in_force(settings)
+
+
+def test_the_overlay_may_not_be_the_folder_of_the_charter_in_force(tmp_path: Path) -> None:
+    (tmp_path / "charter").mkdir()
+    with pytest.raises(Problem, match="where the charter in force is kept"):
+        assemble_charter(settings_for(tmp_path, tmp_path / "charter"))
