@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -24,7 +26,7 @@ from orchestration.review.draft_files import Letter, letter_folder
 from orchestration.review.email import manifest, stale_mark
 from orchestration.review.pages import template
 from orchestration.review.typesetting import TEMPLATES
-from orchestration.review.words import clean, long_date, wrapped
+from orchestration.review.words import clean, long_date, sentence_case, spelled, wrapped
 from orchestration.scorecard import wording
 from orchestration.scorecard.decisions import published_on
 from orchestration.scorecard.draft import to_json
@@ -48,6 +50,8 @@ _FREES = ("decommission_elective", "decommission_mandatory", "protect_learning_t
 _AGREED = re.compile(r"(agreed|approved|accepted|yes|done)\b", re.IGNORECASE)
 _SUBJECT = 78  # what a mail client shows of one
 _FREED_WITHIN = timedelta(days=92)
+_CASCADE_WINDOW = timedelta(days=10)
+"""How long managers have to pass a message on; as ``message_cascade`` counts it."""
 _LINE = re.compile(r"(?P<name>[a-z_]+)(?: (?P<drop>\d+))?: (?P<words>.+)")
 _FIELDS = ("business_reason", "ask", "link", "helper", "objection", "answer")
 
@@ -75,6 +79,13 @@ class Message:
     def live_on(self, day: date) -> bool:
         """Whether it is issued and not expired."""
         return self.issued_on <= day <= self.expires_on
+
+    def asked_by(self, day: date) -> date | None:
+        """By when it asks something, as told on ``day``: never after it expires, never before."""
+        if self.ask_by is None:
+            return None
+        asked = min(self.ask_by, self.expires_on)
+        return asked if asked >= day else None
 
 
 @dataclass(frozen=True)
@@ -111,13 +122,18 @@ class Text:
 
 @dataclass(frozen=True)
 class Kit:
-    """One sponsor's kit."""
+    """One sponsor's kit.
+
+    Attributes:
+        confirmed: '38 of 39 managers' where the cascade is through and nothing is to be started.
+    """
 
     sponsor: Sponsor
     unit: str
     message: Message
     why: str
     texts: tuple[Text, ...]
+    confirmed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +144,8 @@ class Basis:
         pages: the named leaders' own pages.
         decisions: rows of the published ``decision_log``.
         messages: the message registry.
+        cascades: rows of the published ``message_cascade``.
+        cascade_target: per cent of managers that the engagement plan asks for, if it does.
     """
 
     scorecard: Scorecard
@@ -137,6 +155,8 @@ class Basis:
     decisions: Sequence[Row]
     messages: Sequence[Message]
     settings: Settings
+    cascades: Sequence[Row] = ()
+    cascade_target: Decimal | None = None
 
 
 # ---- reading -------------------------------------------------------------------------------
@@ -148,9 +168,6 @@ def read_messages(settings: Settings) -> tuple[Message, ...]:
     Raises:
         Problem: the file is not valid; names file, column and row.
     """
-    folders = (settings.home / "charter", settings.charter_overlay, SHIPPED_CHARTER)
-    files = [folder / "messages.csv" for folder in folders if folder is not None]
-    file = next((file for file in files if file.exists()), files[-1])
     return tuple(
         Message(
             message_id=row["message_id"],
@@ -164,8 +181,28 @@ def read_messages(settings: Settings) -> tuple[Message, ...]:
             ask_by=date.fromisoformat(row["ask_by"]) if row["ask_by"] else None,
             minutes=row["minutes"],
         )
-        for _, row in read_seed("messages", file)
+        for _, row in read_seed("messages", _charter_file(settings, "messages"))
     )
+
+
+def read_cascade_target(settings: Settings) -> Decimal | None:
+    """Per cent of managers who are to pass a message on, by the charter's engagement plan.
+
+    Raises:
+        Problem: the file is not valid; names file, column and row.
+    """
+    targets = [
+        Decimal(row["target"])
+        for _, row in read_seed("engagement_plan", _charter_file(settings, "engagement_plan"))
+        if row["evidence_kind"] == "confirmation" and row["target"]
+    ]
+    return max(targets, default=None)
+
+
+def _charter_file(settings: Settings, name: str) -> Path:
+    folders = (settings.home / "charter", settings.charter_overlay, SHIPPED_CHARTER)
+    files = [folder / f"{name}.csv" for folder in folders if folder is not None]
+    return next((file for file in files if file.exists()), files[-1])
 
 
 def sponsors_of(named_leaders: Iterable[Row]) -> tuple[Sponsor, ...]:
@@ -187,13 +224,22 @@ def sponsors_of(named_leaders: Iterable[Row]) -> tuple[Sponsor, ...]:
 
 
 def build_kits(basis: Basis) -> tuple[list[Kit], list[Problem]]:
-    """Each sponsor's kit where there is an occasion; beside them what kept others from theirs."""
+    """Each sponsor's kit where there is an occasion; beside them what kept others from theirs.
+
+    One kit a person and unit: who sponsors the whole in two roles gets one.
+    """
     kits: list[Kit] = []
     faults: list[Problem] = []
     order = {unit.org_unit_id: place for place, unit in enumerate(basis.scorecard.units)}
+    root = basis.scorecard.units[0].org_unit_id if basis.scorecard.units else None
+    served: set[tuple[str, str | None]] = set()
     for sponsor in sorted(
         basis.sponsors, key=lambda s: (order.get(s.org_unit_id or "", -1), s.role, s.person_id)
     ):
+        place = (sponsor.person_id, sponsor.org_unit_id or root)
+        if place in served:
+            continue
+        served.add(place)
         try:
             kit = _kit(basis, sponsor)
         except Problem as problem:
@@ -218,8 +264,39 @@ def _kit(basis: Basis, sponsor: Sponsor) -> Kit | None:
             remedy="name a new one in governance_roles.",
         )
     fields = fields_of(basis, sponsor, message, line)
-    texts = tuple(compose(name, fields) for name in TEXTS)
-    return Kit(sponsor, unit, message, why, texts)
+    confirmed = _confirmed(basis, message, line[0])
+    texts = tuple(compose(name, fields) for name in TEXTS if not (confirmed and name == "cascade"))
+    return Kit(sponsor, unit, message, why, texts, confirmed)
+
+
+def _confirmed(basis: Basis, message: Message, unit: str) -> str | None:
+    """'38 of 39 managers' once the message's cascade is through in a unit; else None.
+
+    It is through when every manager confirmed, or when its days are over and as many as the plan
+    asks for did. Counts of few managers stay unsaid, as in the unit's line of the pack.
+    """
+    row = next(
+        (
+            r
+            for r in basis.cascades
+            if r["message_id"] == message.message_id and r["org_unit_id"] == unit and r["managers"]
+        ),
+        None,
+    )
+    if row is None:
+        return None
+    managers, confirmed = int(row["managers"]), int(row["confirmed"])
+    today = published_on(basis.period, basis.settings)
+    target = basis.cascade_target
+    enough = target is not None and 100 * confirmed >= target * managers
+    over = today > message.issued_on + _CASCADE_WINDOW
+    if confirmed < managers and not (over and enough):
+        return None
+    page = basis.scorecard.leadership_page
+    units = page.units if page is not None else ()
+    said = next((u.cascade.text for u in units if u.org_unit_id == unit), "")
+    counts = f"{confirmed} of {managers}"
+    return f"{counts} managers" if said == counts else "enough managers"
 
 
 def occasion(basis: Basis, line: Sequence[str]) -> tuple[Message, str] | None:
@@ -314,7 +391,7 @@ def fields_of(
     found: dict[str, str | None] = {
         "message_id": message.message_id,
         "core_sentence": message.core_sentence,
-        "ask_by": long_date(message.ask_by) if message.ask_by and message.ask_by >= today else None,
+        "ask_by": long_date(asked) if (asked := message.asked_by(today)) else None,
         "minutes": message.minutes,
         "unit": _unit_name(basis.scorecard, sponsor.org_unit_id),
         "name": sponsor.name,
@@ -529,22 +606,29 @@ def kit_letter(kit: Kit, basis: Basis) -> Letter:
     """The sponsor's letter: the three texts in the mail, and each as .txt and .html to paste."""
     views = [_view(text, kit, basis) for text in kit.texts]
     until = long_date(kit.message.expires_on)
+    number = spelled(len(views))
     view = {
         "kind": "Communication kit",
         "organisation": clean(basis.scorecard.organisation, 60),
         "period": basis.scorecard.period_label,
         "data_as_of": long_date(basis.scorecard.data_as_of),
-        "stale": clean(basis.scorecard.stale_note, 120) if basis.scorecard.stale_note else None,
-        "lead": f"Three texts for {kit.unit}, {kit.why}.",
+        "stale": clean(basis.scorecard.stale_note, 160) if basis.scorecard.stale_note else None,
+        "lead": f"{sentence_case(number)} texts for {kit.unit}, {kit.why}."
+        + (
+            f" {sentence_case(kit.confirmed)} confirmed that their teams have heard it: there is "
+            "nothing to pass on."
+            if kit.confirmed
+            else ""
+        ),
         "notes": [
-            f"Message {kit.message.message_id} runs until {until}. All three texts carry its core "
-            "sentence word for word: change what is around it, never the sentence.",
+            f"Message {kit.message.message_id} runs until {until}. All {number} texts carry its "
+            "core sentence word for word: change what is around it, never the sentence.",
             "Add one lesson of your own to the script; nobody can write that for you.",
         ],
         "texts": views,
     }
     mark = stale_mark(basis.scorecard.stale_note)
-    subject = clean(f"Speak to {kit.unit} and pass the message on by {until}{mark}", 160)
+    subject = clean(f"{_asked(kit, basis)}{mark}", 160)
     html = template("comms/letter.html.j2").render(
         view=view, subject=subject, preheader=view["lead"]
     )
@@ -572,6 +656,15 @@ def kit_letter(kit: Kit, basis: Basis) -> Letter:
         role=sponsor.role,
         files=files,
     )
+
+
+def _asked(kit: Kit, basis: Basis) -> str:
+    """What the letter's subject asks, by the date that its texts name."""
+    if kit.confirmed:
+        return f"{kit.unit}: {kit.confirmed} confirmed the message"
+    asked = kit.message.asked_by(published_on(basis.period, basis.settings))
+    by = f" by {long_date(asked)}" if asked else ""
+    return f"Speak to {kit.unit} and pass the message on{by}"
 
 
 def _view(text: Text, kit: Kit, basis: Basis) -> dict[str, Any]:

@@ -110,6 +110,7 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
         Basis,
         build_kits,
         kit_letter,
+        read_cascade_target,
         read_messages,
         sponsors_of,
     )
@@ -125,6 +126,8 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
         decisions=published("decision_log"),
         messages=read_messages(settings),
         settings=settings,
+        cascades=published("message_cascade"),
+        cascade_target=read_cascade_target(settings),
     )
     kits, faults = build_kits(basis)
     write_letters(

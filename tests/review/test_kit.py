@@ -32,6 +32,7 @@ from orchestration.review.kit import (
     fields_of,
     kit_letter,
     occasion,
+    read_cascade_target,
     read_messages,
     sponsors_of,
 )
@@ -160,7 +161,7 @@ def test_the_town_hall_script_in_full() -> None:
         "Mandatory learning on time, Operations: 61.2 % in October 2026. Our target is 95.0 %.\n\n"
         "I have completed the flagship course myself, in public, on 14 October 2026. To make room "
         "for this, we decided on 12 October 2026: Retire four modules nobody finished.\n\n"
-        "I ask one thing of you by 20 November 2026. Choose one course and finish it. I will tell "
+        "I ask one thing of you by 19 November 2026. Choose one course and finish it. I will tell "
         "you how far we have come on 7 December 2026.\n\n"
         "Message M-2."
     )
@@ -168,9 +169,9 @@ def test_the_town_hall_script_in_full() -> None:
 
 def test_the_announcement_in_full() -> None:
     text = texts(basis())["announcement"]
-    assert text.subject == "Choose one course and finish it by 20 November 2026"
+    assert text.subject == "Choose one course and finish it by 19 November 2026"
     assert text.plain == (
-        "Subject: Choose one course and finish it by 20 November 2026\n\n"
+        "Subject: Choose one course and finish it by 19 November 2026\n\n"
         "Scrap cost us a day of production each month. Every week, two hours for the skills our "
         "customers notice.\n\n"
         "Mandatory learning on time, Operations: 61.2 % in October 2026. Our target is 95.0 %.\n\n"
@@ -185,7 +186,7 @@ def test_the_cascade_in_full() -> None:
     assert texts(basis())["cascade"].plain == (
         "Say this to your team: Every week, two hours for the skills our customers notice.\n\n"
         "Do this week: protect 30 minutes of working time for it. Ask your team: Choose one course "
-        "and finish it, by 20 November 2026.\n\n"
+        "and finish it, by 19 November 2026.\n\n"
         "If you hear: We have no time for this. Answer: Thirty minutes a week are set aside.\n\n"
         "Then confirm that your team has heard it, by mail to adoption-review@example.org.\n\n"
         "Message M-2."
@@ -317,7 +318,90 @@ def test_a_date_that_has_passed_is_not_asked_for() -> None:
     late = replace(MESSAGE, ask_by=date(2026, 11, 5))
     made = texts(basis(messages=(late,)))
     assert made["announcement"].subject == "Choose one course and finish it"
+    given_basis = basis(messages=(late,))
+    (kit,), _ = build_kits(given_basis)
+    email = json.loads(kit_letter(kit, given_basis).files["email.json"])
+    assert email["subject"] == "Speak to Operations and pass the message on"
     assert "5 November" not in "".join(text.plain for text in made.values())
+
+
+def test_the_earlier_of_the_ask_and_the_expiry_is_asked_for() -> None:
+    for ask_by, said in ((date(2026, 11, 9), "9 November 2026"), (None, None)):
+        given_basis = basis(messages=(replace(MESSAGE, ask_by=ask_by),))
+        (kit,), _ = build_kits(given_basis)
+        letter = kit_letter(kit, given_basis)
+        subject = json.loads(letter.files["email.json"])["subject"]
+        by = f" by {said}" if said else ""
+        assert subject == f"Speak to Operations and pass the message on{by}"
+        announcement = next(t for t in kit.texts if t.name == "announcement")
+        assert announcement.subject == f"Choose one course and finish it{by}"
+
+
+def test_one_kit_a_person_and_unit() -> None:
+    both = replace(CHIEF, role="sponsor", org_unit_id="U0")
+    kits, _ = build_kits(basis(sponsors=(both, CHIEF, CHIEF, MARCUS)))
+    assert [(k.sponsor.role, k.unit) for k in kits] == [
+        ("executive_sponsor", "Meridian Foods"),
+        ("sponsor", "Operations"),
+    ]
+    kits, _ = build_kits(basis(sponsors=(replace(both, person_id="P-0002"), CHIEF)))
+    assert len(kits) == 2, "another person of the same unit has their own"
+
+
+def cascade_row(managers: int, confirmed: int, unit: str = "U1") -> dict[str, Any]:
+    return {
+        "message_id": "M-2", "org_unit_id": unit, "managers": managers, "confirmed": confirmed,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "issued_on", "through"),
+    [
+        (cascade_row(13, 13), date(2026, 11, 4), True),  # complete, two days after it was issued
+        (cascade_row(13, 11), date(2026, 10, 20), True),  # 84.6 %, its days are over
+        (cascade_row(13, 11), date(2026, 10, 27), False),  # 84.6 %, the tenth day is today
+        (cascade_row(13, 10), date(2026, 10, 20), False),  # 76.9 %
+        (cascade_row(0, 0), date(2026, 10, 20), False),
+        (cascade_row(13, 13, "U4"), date(2026, 10, 20), False),
+    ],
+)
+def test_a_cascade_that_is_through_is_not_asked_for_again(
+    row: dict[str, Any], issued_on: date, through: bool
+) -> None:
+    card = scorecards.typical(warnings=())
+    page_ = rituals.LEADERSHIP
+    (first, *others) = page_.units
+    counts = f"{row['confirmed']} of {row['managers']}"
+    own = first.model_copy(update={"org_unit_id": "U1", "cascade": value(counts)})
+    card = card.model_copy(
+        update={"leadership_page": page_.model_copy(update={"units": (own, *others)})}
+    )
+    given_basis = basis(
+        scorecard=card,
+        messages=(replace(MESSAGE, issued_on=issued_on),),
+        cascades=(row,),
+        cascade_target=Decimal(80),
+    )
+    (kit,), _ = build_kits(given_basis)
+    letter = kit_letter(kit, given_basis)
+    subject = json.loads(letter.files["email.json"])["subject"]
+    assert ("cascade.txt" in letter.files) is not through
+    if through:
+        assert subject == f"Operations: {counts} managers confirmed the message"
+        lead = f"Two texts for Operations, for the refresh. {counts} managers confirmed"
+        assert lead in " ".join(str(letter.files["email.txt"]).split())
+    else:
+        assert subject.startswith("Speak to Operations and pass the message on")
+
+
+def test_few_managers_are_not_counted_in_a_kit() -> None:
+    given_basis = basis(cascades=(cascade_row(3, 3),), cascade_target=Decimal(80))
+    (kit,), _ = build_kits(given_basis)
+    assert kit.confirmed == "enough managers"
+
+
+def test_the_plans_target_is_the_charters(home: Settings) -> None:
+    assert read_cascade_target(home) == 80
 
 
 # ---- the registry --------------------------------------------------------------------------
