@@ -4,7 +4,14 @@
 
     Each kind of evidence gives rows (proofs); an action is done with the row that makes their
     number what the plan asks for. Who acted counts by the role held on that day. A condition, such
-    as "no blocker is old", is met only from its day on.
+    as "no blocker is old", is met only from its day on. What held before the launch, such as a role
+    or a date, is dated on the launch.
+
+    A decision proves an action when it was taken since the launch (where the plan lists
+    first_review_on, since that day: none without it), was not refused or withdrawn, and is about
+    the plan's unit, one beneath it, or a unit above whose programme was launched on the same day.
+    The sponsor completes the flagship course publicly by a first completion since the launch or,
+    whoever had completed it before, by saying so in public.
 #}
 {% macro leader_plan(grain) -%}
 with
@@ -174,6 +181,20 @@ owners as (
     having count(distinct holders.person_id) = 1
 ),
 
+-- units that a decision may be about: a launch together has one review
+decided_for as (
+    select
+        line.period_start,
+        line.org_unit_id,
+        line.related_id
+    from line
+    inner join programmes
+        on line.period_start = programmes.period_start and line.org_unit_id = programmes.org_unit_id
+    left join programmes as others
+        on line.period_start = others.period_start and line.related_id = others.org_unit_id
+    where line.is_beneath = 1 or programmes.launch_on = others.launch_on
+),
+
 -- whose actions count, and in which days: owners, those before them in the role, and for the heads
 -- of units also those beneath
 doers as (
@@ -240,6 +261,12 @@ item_kinds as (
     from items
     inner join kinds on items.evidences like concat('%|', kinds.kind, '|%')
     where items.evidence_kind in ('leader_action', 'feedback')
+    union all
+    select
+        items.*,
+        'public_completion' as kind
+    from items
+    where items.evidence_kind = 'completion' and items.evidences like '%|sponsor|%'
 ),
 
 -- a survey is the unit's, whoever runs it
@@ -273,7 +300,7 @@ acted as (
             and actions.audience_org_unit_id = line.related_id
     where
         (
-            (item_kinds.evidence_kind = 'leader_action' and doers.person_id is not null)
+            doers.person_id is not null
             or item_kinds.evidence_kind = 'feedback'
         )
         and (
@@ -490,7 +517,7 @@ proofs as (
             and cascades.place = 1
     where items.evidence_kind = 'confirmation'
     union all
-    -- a decision that nobody had the right to take proves nothing
+    -- a decision that was refused, or that nobody had the right to take, proves nothing
     select
         items.period_start,
         items.org_unit_id,
@@ -499,14 +526,22 @@ proofs as (
         log.entry_id as proof_id,
         log.decided_on as proof_on
     from items
-    inner join line
-        on items.period_start = line.period_start and items.org_unit_id = line.org_unit_id
+    inner join decided_for
+        on
+            items.period_start = decided_for.period_start
+            and items.org_unit_id = decided_for.org_unit_id
     inner join {{ of_grain('decision_log', grain) }} as log
         on
-            line.period_start = log.period_start
-            and line.related_id = log.counts_in_org_unit_id
+            decided_for.period_start = log.period_start
+            and decided_for.related_id = log.counts_in_org_unit_id
+            and log.kind = 'decision'
             and log.decided_on >= items.launch_on
+            and (
+                items.evidences not like '%|first_review_on|%'
+                or log.decided_on >= items.first_review_on
+            )
             and log.status <> 'withdrawn'
+            and not {{ is_refusal('log.outcome') }}
             and coalesce(log.fault, 'unknown_owner') = 'unknown_owner'
             and items.evidences like concat('%|', log.right_id, '|%')
     where items.evidence_kind = 'decision_log'
@@ -541,6 +576,7 @@ proofs as (
         on
             sponsors.period_start = completions.period_start
             and sponsors.person_id = completions.person_id
+            and completions.first_completed_on >= items.launch_on
     where items.evidence_kind = 'completion' and items.evidences like '%|sponsor|%'
     union all
     select
@@ -703,6 +739,8 @@ select
     needed.period_start,
     needed.org_unit_id,
     needed.launch_on,
+    needed.town_hall_on,
+    needed.first_review_on,
     cast({{ days_between('needed.launch_on', 'needed.period_end') }} as integer) as day_now,
     needed.plan_day,
     needed.phase,
@@ -737,7 +775,9 @@ select
         else 'not_yet'
     end as status,
     reached.proof_id as evidence_id,
-    reached.proof_on as evidence_on
+    case
+        when reached.proof_on is not null then greatest(reached.proof_on, needed.launch_on)
+    end as evidence_on
 from needed
 left join rules on needed.period_start = rules.period_start
 left join reached
