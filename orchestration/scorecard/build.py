@@ -47,6 +47,8 @@ from orchestration.scorecard.sitting import sitting
 from orchestration.scorecard.suppression import hidden_parts, hidden_units
 from orchestration.settings import Settings
 
+OF_GROUP = {"leaders_flagship_completed": " (ELT)"}
+"""Whom a leadership KPI counts, where another page counts another group."""
 NOT_IN_HEADCOUNT = frozenset({"left", "not_yet_hired"})
 """Reasons of people who are nobody's head; the others add up to headcount less the eligible."""
 
@@ -231,7 +233,7 @@ class _Builder(Figures):
             items.append(
                 LeadershipItem(
                     kpi_id=str(catalogue["kpi_id"]),
-                    name=str(catalogue["name"]),
+                    name=f"{catalogue['name']}{OF_GROUP.get(str(catalogue['kpi_id']), '')}",
                     figure=figure,
                     target=self.target(catalogue, row) if row and row["target"] else None,
                     series=self.leadership_series(reading),
@@ -354,7 +356,9 @@ class _Builder(Figures):
         stand_up = standup.stand_up(self, charter, warnings) if weekly else None
         shown = frozenset(str(each.entry_id) for each in courses if each.asked_on is not None)
         late = any(row["status"] == "overdue" for row in self.marts.decision_log)
-        blocked = stand_up is not None and (stand_up.overdue or stand_up.blockers)
+        blocked = stand_up is not None and any(
+            (stand_up.overdue, stand_up.blockers, stand_up.faults)
+        )
         idle = not (signals or decisions or warnings or late or blocked)
         return Scorecard(
             organisation=self.settings.organisation.name,

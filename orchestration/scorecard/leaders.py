@@ -19,6 +19,7 @@ from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.marts import Row
 from orchestration.scorecard.model import (
     Figure,
+    Kpi,
     LeaderAction,
     LeaderPage,
     LogEntry,
@@ -30,6 +31,7 @@ from orchestration.scorecard.model import (
 SENIORITY = ("executive_sponsor", "elt_member", "sponsor", "unit_head")
 """Roles of named leaders, the most senior first."""
 _UNIT_ROLES = ("sponsor", "unit_head")
+SPONSORS = ("executive_sponsor", "sponsor")
 VISIBLE_WEEKS = "sponsor_visible_weeks"
 ELSEWHERE = "elsewhere"
 NOT_ASKED = "not asked of this role"
@@ -84,7 +86,7 @@ def _owners(figures: Figures, card: Scorecard) -> dict[str, LeaderPage]:
                 decision_wait=nothing,
                 attendance=nothing,
                 actions=(),
-                kpis=_kpis(figures, figures.root),
+                kpis=_kpis(figures, figures.root, person),
                 plan=None,
                 log=_log(figures, person),
                 comments_asked=asked,
@@ -98,6 +100,8 @@ def _page(
 ) -> LeaderPage:
     senior = min(rows, key=lambda r: (_rank(str(r["role"])), figures.place(r["org_unit_id"])))
     unit = own_unit(figures, rows)
+    roles = {str(row["role"]) for row in rows}
+    sponsors, leads = bool(roles & {*SPONSORS}), bool(roles & {*SPONSORS, *_UNIT_ROLES})
     target = charter.leader_target(person, VISIBLE_WEEKS, figures.period.end)
     flagship = leader_index(figures, "leaders_flagship", person, unit)
     attended = leader_index(figures, leadership.ATTENDED, person, unit)
@@ -114,9 +118,11 @@ def _page(
         period_end=figures.period.end,
         data_as_of=figures.basis.data_as_of,
         stale_note=figures.basis.stale_note,
-        visible_weeks=leadership.counted(leader_index(figures, "visible_weeks", person, unit)),
+        visible_weeks=leadership.counted(leader_index(figures, "visible_weeks", person, unit))
+        if sponsors
+        else wording.no_data(None, NOT_ASKED),
         visible_target=wording.no_data("no target set", wording.NO_TARGET)
-        if target is None
+        if target is None or not sponsors
         else wording.value_figure(target, "weeks", 0, figures.currency),
         flagship=_flagship(flagship),
         commitments=leadership.counted(leader_index(figures, "commitments_on_time", person, unit)),
@@ -125,7 +131,7 @@ def _page(
         ),
         attendance=_attendance(attended),
         actions=_actions(figures, person, unit),
-        kpis=_kpis(figures, unit),
+        kpis=_kpis(figures, unit, None if leads else person),
         plan=_plan(figures, person, unit),
         log=_log(figures, person),
         comments_asked=_comments_asked(figures, card, person),
@@ -207,9 +213,12 @@ def _actions(figures: Figures, person: str, unit: str) -> tuple[LeaderAction, ..
     return tuple(found)
 
 
-def _kpis(figures: Figures, unit: str) -> tuple[SheetKpi, ...]:
+def _kpis(figures: Figures, unit: str, owner: str | None = None) -> tuple[SheetKpi, ...]:
+    """The unit's headline KPIs; with ``owner`` only those that this person owns."""
     found = []
     for catalogue in figures.of_role("headline"):
+        if owner is not None and owner not in _owners_of(figures, catalogue):
+            continue
         reading = figures.reading(catalogue, unit)
         now = figures.shown(reading)
         found.append(
@@ -262,11 +271,27 @@ def _comments_asked(figures: Figures, card: Scorecard, person: str) -> tuple[str
     """Headline KPIs that signal, that this leader owns, and that have no comment yet."""
     asked = []
     for kpi in card.kpis:
-        role = str(figures.catalogue[kpi.kpi_id]["owner_role"] or "")
-        owners = {
-            figures.governance.owner_person(part.strip(), figures.root) for part in role.split("|")
-        }
+        owners = _owners_of(figures, figures.catalogue[kpi.kpi_id])
         signals = kpi.mark.variation in ("improving", "concerning")
         if signals and kpi.comment is None and person in owners:
-            asked.append(kpi.name)
+            asked.append(_asked(kpi, figures))
     return tuple(asked)
+
+
+def _owners_of(figures: Figures, catalogue: Row) -> set[str | None]:
+    roles = str(catalogue["owner_role"] or "").split("|")
+    return {figures.governance.owner_person(role.strip(), figures.root) for role in roles}
+
+
+def _asked(kpi: Kpi, figures: Figures) -> str:
+    """What an owner is asked to comment on: value, direction, usual range and target."""
+    target = f", target {kpi.target.text}" if kpi.target.value is not None else ""
+    how = wording.against_range(
+        [point.value for point in kpi.charted],
+        kpi.limits,
+        variation=kpi.mark.variation,
+        unit=kpi.unit,
+        precision=int(figures.catalogue[kpi.kpi_id]["precision"]),
+        currency=figures.currency,
+    )
+    return f"{kpi.name}: {kpi.now.text} in {kpi.period_label}, {how}{target}"

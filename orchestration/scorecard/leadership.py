@@ -5,7 +5,7 @@ Leaders are never ranked: everything stands in tree order. Nothing recorded is s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from orchestration.scorecard import early, log, plan, wording
@@ -16,6 +16,10 @@ from orchestration.scorecard.model import Figure, Leadership, UnitLeadership
 VISIBLE = ("own_voice", "in_person")
 """Actions that people could hear or see; approvals and attendance are none."""
 ATTENDED = "reviews_attended"
+NO_MESSAGE = "no message issued"
+"""Why the warehouse has no cascade of a unit, where no message went out to it."""
+URGENT_FAULTS = ("two_holders", "circular_deputy")
+"""Faults that leave it open who decides: said every week."""
 _OF_PEOPLE = {
     "leaders_active": ("leaders_active",),
     "leaders_flagship": ("leaders_flagship",),
@@ -68,6 +72,33 @@ def waited(row: Row | None, currency: str) -> Figure:
     return wording.value_figure(row["value"], "days", precision, currency)
 
 
+def _longest_wait(figures: Figures, unit: str) -> tuple[Figure | None, str | None]:
+    """The longest that an open decision about the unit or a part of it waits, and for whom."""
+    within = figures.beneath(unit)
+    rows = [
+        row
+        for row in figures.marts.decision_log
+        if row["kind"] in ("decision", None)
+        and row["status"] in log.OPEN
+        and row["waiting_days"] is not None
+        and figures.unit_of_row(row) in within
+    ]
+    if not rows:
+        return None, None
+    row = min(rows, key=lambda r: (-int(r["waiting_days"]), str(r["entry_id"])))
+    wait = wording.value_figure(Decimal(int(row["waiting_days"])), "days", 0, figures.currency)
+    return wait, log.entry(row, figures).owner
+
+
+def _cascade(figures: Figures, unit: str, hidden: frozenset[str]) -> tuple[Figure, str | None]:
+    """How far the newest message came, and which message that is."""
+    row = index(figures, "cascade_reach", unit)
+    if row is not None and row["no_data_reason"] == NO_MESSAGE:
+        return wording.no_data(None, "no message in this period"), None
+    message = None if row is None else row.get("detail")
+    return _people(figures, "cascade_reach", unit, hidden), str(message) if message else None
+
+
 def _units(figures: Figures) -> tuple[UnitLeadership, ...]:
     known = {
         figures.unit_of_row(row)
@@ -79,6 +110,8 @@ def _units(figures: Figures) -> tuple[UnitLeadership, ...]:
     for unit in figures.order:
         if unit not in known:
             continue
+        longest, waits_for = _longest_wait(figures, unit)
+        cascade, message = _cascade(figures, unit, withheld["cascade"])
         rows.append(
             UnitLeadership(
                 org_unit_id=unit,
@@ -94,7 +127,10 @@ def _units(figures: Figures) -> tuple[UnitLeadership, ...]:
                 velocity_after=_velocity(figures, "velocity_after", unit, withheld["velocity"]),
                 commitments=counted(index(figures, "commitments_on_time", unit)),
                 decision_wait=waited(index(figures, "decision_wait_days", unit), figures.currency),
-                cascade=_people(figures, "cascade_reach", unit, withheld["cascade"]),
+                longest_wait=longest,
+                longest_wait_owner=waits_for,
+                cascade=cascade,
+                cascade_message=message,
             )
         )
     return tuple(rows)
@@ -179,9 +215,15 @@ def _exceptions(figures: Figures, plans: Mapping[str, list[Row]]) -> Iterator[st
         )
 
 
-def _vacancies(figures: Figures) -> Iterator[str]:
+def faults(figures: Figures) -> tuple[str, ...]:
+    """Roles with two holders and deputies in a circle, one sentence each."""
+    return tuple(_vacancies(figures, URGENT_FAULTS))
+
+
+def _vacancies(figures: Figures, only: Sequence[str] = ()) -> Iterator[str]:
+    """Roles that nobody can act in, or not one alone; ``only`` faults of these kinds."""
     rows = sorted(
-        figures.marts.governance_faults,
+        (r for r in figures.marts.governance_faults if not only or r["fault"] in only),
         key=lambda r: (figures.place(r["org_unit_id"]), str(r["role"]), str(r["fault"])),
     )
     said = (

@@ -290,14 +290,25 @@ class UnitLeadership(_Frozen):
     name: str
     depth: int
     sponsor: str
-    visible_weeks: Figure
+    visible_weeks: Figure = Field(description="of the sponsor")
     leaders_active: Figure
     leaders_flagship: Figure
     velocity_before: Figure
     velocity_after: Figure
     commitments: Figure
-    decision_wait: Figure
+    decision_wait: Figure = Field(
+        description="median of all decisions about the unit, whoever they waited for"
+    )
+    longest_wait: Figure | None = Field(
+        default=None, description="days that its longest open decision has waited"
+    )
+    longest_wait_owner: str | None = Field(
+        default=None, description="who that decision waits for, which need not be the sponsor"
+    )
     cascade: Figure
+    cascade_message: str | None = Field(
+        default=None, description="the message that the cascade figure is of"
+    )
 
 
 class Leadership(_Frozen):
@@ -307,6 +318,9 @@ class Leadership(_Frozen):
     exceptions: tuple[str, ...]
     plans: tuple[PlanProgress, ...]
     vacancies: tuple[str, ...]
+    flagship_group: str = Field(
+        default="all leaders", description="whom the flagship figures of this page count"
+    )
     footnote: str | None = Field(default=None, description="attendance at the reviews")
 
 
@@ -328,7 +342,12 @@ class Win(_Frozen):
 
 
 class StandUp(_Frozen):
-    """The weekly stand-up: one phone screen."""
+    """The weekly stand-up: one phone screen.
+
+    The week's main sentence is the scorecard's own ``sentence``: print it first. ``faults`` are
+    roles with two holders and deputies in a circle, one sentence each: print them as one line,
+    and nothing where there are none.
+    """
 
     overdue: tuple[LogEntry, ...]
     carried_over: int
@@ -337,6 +356,7 @@ class StandUp(_Frozen):
     wins: tuple[Win, ...]
     warnings: tuple[EarlyWarning, ...]
     more_warnings: int
+    faults: tuple[str, ...] = ()
 
 
 class Goal(_Frozen):
@@ -493,6 +513,8 @@ class LeaderPage(_Frozen):
     """What one named leader sees of themselves: the preview, and the quarterly review sheet.
 
     Holds their own organisation only. ``person_id`` says whose page it is; it is never printed.
+    An index of a role that they do not hold says 'not asked of this role': leave its line out. Who
+    leads no unit has the KPIs that they own instead of a unit's.
     """
 
     person_id: str
@@ -520,6 +542,11 @@ class LeaderPage(_Frozen):
     plan: PlanProgress | None
     log: tuple[LogEntry, ...] = Field(description="their open commitments and decisions waiting")
     comments_asked: tuple[str, ...] = Field(
-        default=(), description="names of the KPIs they own that signal and lack their comment"
+        default=(),
+        description=(
+            "the KPIs they own that signal and lack their comment, each with its value, usual "
+            "range and target: 'Voluntary active learners: 50.4 % in October 2026, above its "
+            "usual range 30.1 to 53.1 %, target 40.0 %'"
+        ),
     )
     reply_by: date | None = None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestration.scorecard import log, plan, wording
+from orchestration.scorecard import leadership, log, plan, wording
 from orchestration.scorecard.charter import Charter
 from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.marts import Row
@@ -66,6 +66,7 @@ def stand_up(figures: Figures, charter: Charter, warnings: Sequence[EarlyWarning
         wins=tuple(wins(figures))[:MOST_WINS],
         warnings=tuple(urgent[:MOST_WARNINGS]),
         more_warnings=max(0, len(urgent) - MOST_WARNINGS),
+        faults=leadership.faults(figures),
     )
 
 
@@ -116,11 +117,13 @@ def _plan_entry(row: Row, unit: str, figures: Figures) -> LogEntry:
 
 def ranked_blockers(figures: Figures, charter: Charter) -> tuple[Blocker, ...]:
     """Every blocker of the week with who can remove it, those that affect most people first."""
+    overdue = list(_overdue_learning(figures))
+    after = charter.rule("stalled_after_days", figures.period.end)
     found = [
-        *_overdue_learning(figures),
+        *overdue,
         *_falling(figures),
         *_late_actions(figures),
-        *_stalled(figures),
+        *_stalled(figures, int(after) if after else None, {each.unit for each in overdue}),
         *_stale(figures),
     ]
     found.sort(
@@ -228,27 +231,49 @@ def _late_actions(figures: Figures) -> Iterator[_Found]:
         yield _Found(kind, what, unit, 0, frozenset(owners) - {""})
 
 
-def _stalled(figures: Figures) -> Iterator[_Found]:
-    """By unit the course in which most people have come to a halt; the other courses counted."""
+def _stalled(figures: Figures, after: int | None, overdue: set[str]) -> Iterator[_Found]:
+    """By unit the course in which most people have come to a halt; the other courses counted.
+
+    Args:
+        after: days without progress after which an enrolment is one.
+        overdue: units whose overdue mandatory learning is a blocker: there no mandatory course is
+            named once more.
+    """
     by_course: dict[str, list[Row]] = {}
     for row in figures.marts.stalled_enrolments:
         by_course.setdefault(str(row["course_id"]), []).append(row)
+    since = f" for {wording.days(after)}" if after else ""
     by_unit: dict[str, list[tuple[int, str]]] = {}
     for rows in by_course.values():
         people = {figures.unit_of_row(row): int(row["people"] or 0) for row in rows}
         hidden = figures.few(people)
-        title = str(rows[0]["title"] or rows[0]["course_id"])
+        begun = {figures.unit_of_row(row): row.get("begun") for row in rows}
+        title = f"'{rows[0]['title'] or rows[0]['course_id']}'"
         for unit in _finest(figures, people):
+            if rows[0]["is_mandatory"] and unit in overdue:
+                continue
             shown = unit not in hidden and people[unit] >= figures.threshold
-            by_unit.setdefault(unit, []).append((people[unit] if shown else 0, title))
+            halt = _halt(people[unit], begun[unit], title, since)
+            by_unit.setdefault(unit, []).append((people[unit] if shown else 0, halt))
     for unit, courses in by_unit.items():
         courses.sort(key=lambda course: (-course[0], course[1]))
-        count, title = courses[0]
+        count, halt = courses[0]
         who = wording.counted(count, "person", "people") if count else "people"
-        what = f"{who[:1].upper()}{who[1:]} {'has' if count == 1 else 'have'} come to a halt in"
+        what = f"{who[:1].upper()}{who[1:]} {'has' if count == 1 else 'have'} {halt}"
         others = len(courses) - 1
         more = f", others in {wording.counted(others, 'more course')}" if others else ""
-        yield _Found("stalled_enrolments", f"{what} '{title}'{more}", unit, count)
+        yield _Found("stalled_enrolments", f"{what}{more}", unit, count)
+
+
+def _halt(people: int, begun: int | None, title: str, since: str) -> str:
+    """How people came to a halt in a course: begun and stopped, not begun, or some of each."""
+    if begun is None:
+        return f"come to a halt in {title}"
+    if begun >= people:
+        return f"begun {title} and stopped{since}"
+    if begun == 0:
+        return f"not begun {title}{since}"
+    return f"not begun {title}, or begun it and stopped{since}"
 
 
 def _finest(figures: Figures, people: Mapping[str, int]) -> Iterable[str]:

@@ -435,6 +435,28 @@ def _run(
     )
 
 
+def against_range(
+    charted: Sequence[Decimal | None],
+    limits: Limits | None,
+    *,
+    variation: Variation,
+    unit: Unit,
+    precision: int,
+    currency: str,
+) -> str:
+    """A signal against its usual range: 'above its usual range 30.1 to 53.1 %'."""
+    last = charted[-1] if charted else None
+    if limits is None or last is None:
+        return f"a clear change ({variation})"
+    usual, outside = _usual(limits, last, unit, precision, currency)
+    side = "within" if not outside else "above" if last > limits.upper else "below"
+    trend = "" if outside else f", {variation} in a run that chance would seldom give"
+    if limits.basis == "level":
+        return f"{side} its usual range {usual}{trend}"
+    moved = amount(last, unit, precision, currency, difference=True)
+    return f"changed by {moved}, {side} its usual range {usual}{trend}"
+
+
 def movement(
     name: str,
     now: Figure,

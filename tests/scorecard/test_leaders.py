@@ -66,6 +66,15 @@ def test_a_unit_s_figures_against_target_as_the_unit_table_shows_them(case: Case
     assert active.mark.text == "Concerning; target consistently missed"
 
 
+def test_who_leads_no_unit_has_the_kpis_they_own(case: Case) -> None:
+    case.row("named_leaders", person_id="Grace Hopper", full_name="Grace Hopper",
+             role="elt_member", org_unit_id="whole", manager_id="p1")  # fmt: skip
+    page = case.pages()["Grace Hopper"]
+    assert [kpi.kpi_id for kpi in page.kpis] == ["time_to_competency", "certification_rate"]
+    assert page.visible_weeks.text == "not asked of this role"
+    assert len(case.pages()["p2"].kpis) == 5
+
+
 def test_a_figure_withheld_in_the_pack_is_withheld_on_the_leader_s_page(case: Case) -> None:
     case.value("active_learner_rate", 50, unit="o1", people=4, numerator=2, denominator=4)
     kpis = {kpi.kpi_id: kpi for kpi in case.pages()["p3"].kpis}
@@ -100,10 +109,10 @@ def test_a_leader_s_own_line(case: Case) -> None:
     assert (page.flagship.text, page.commitments.text) == ("completed", "2 of 3")
     assert (page.decision_wait.text, page.attendance.text) == ("4 days", "5 reviews")
     other = case.pages()["p3"]
-    assert {
-        figure.text
-        for figure in (other.visible_weeks, other.flagship, other.commitments, other.attendance)
-    } == {"no record"}
+    assert {figure.text for figure in (other.flagship, other.commitments, other.attendance)} == {
+        "no record"
+    }
+    assert other.visible_weeks.text == "not asked of this role"  # she heads a unit, no sponsor
     assert (other.decision_wait.text, other.visible_target.text) == ("no record", "no target")
     row = case.models["leader_indices"][1]
     row["numerator"] = 0
@@ -183,7 +192,10 @@ def test_comments_are_asked_of_the_owner_of_a_headline_that_signals(case: Case) 
                 charted="3.4", mean=1, lower=0, upper=2)  # fmt: skip
     case.signal("time_to_competency", "concerning", charted=41, mean=35, lower=30, upper=40)
     pages = case.pages()
-    assert pages["p1"].comments_asked == ("Performance improvement",)
+    assert pages["p1"].comments_asked == (
+        "Performance improvement: +3.4 % in Q3 2026, above its usual range 0.0 to +2.0 %, target "
+        "+2.0 %",
+    )
     assert pages["p2"].comments_asked == ()
     case.row("kpi_comments", kpi_id="performance_improvement", org_unit_id="whole",
              person_id="p1", text="Why.", recorded_on=date(2026, 11, 4))  # fmt: skip
@@ -197,7 +209,10 @@ def test_owners_of_a_signalling_kpi_who_lead_nothing_are_asked_before_a_month(ca
     case.signal("active_learner_rate", "improving", charted="53.2", mean=45, lower=40, upper=50)
     page = case.pages()["p7"]
     assert (page.name, page.role, page.unit) == ("Not Named", "programme lead", "Acme")
-    assert page.comments_asked == ("Voluntary active learners",)
+    assert page.comments_asked == (
+        "Voluntary active learners: 53.2 % in October 2026, above its usual range 40.0 to 50.0 %",
+    )
+    assert [kpi.kpi_id for kpi in page.kpis] == ["active_learner_rate"]  # the one they own
     assert page.visible_weeks.text == page.flagship.text == "not asked of this role"
     assert (page.actions, page.plan, page.log) == ((), None, ())
     assert page.reply_by == date(2026, 11, 5)

@@ -79,6 +79,42 @@ def test_indices_by_unit_in_tree_order_never_by_figure(full_case: Case) -> None:
     assert nothing.velocity_after.state == "no_data"
 
 
+def test_the_longest_open_wait_stands_with_its_owner(full_case: Case) -> None:
+    full_case.unit("o", "whole", name="Operations", headcount=200)
+    for unit in ("whole", "o"):
+        full_case.index("visible_weeks", 9, 13, org_unit_id=unit, people=1)
+    for entry_id, unit, days, status in (
+        ("a", "o", 24, "overdue"), ("b", None, 30, "open"), ("c", "o", 90, "decided"),
+    ):  # fmt: skip
+        full_case.log(entry_id, org_unit_id=unit, waiting_days=days, status=status,
+                      asked_on=date(2026, 10, 1), owner_role="finance",
+                      first_due_on=date(2026, 10, 20))  # fmt: skip
+    full_case.log("d", kind="action", org_unit_id="o", waiting_days=99, asked_on=date(2026, 7, 1))
+    found = units(full_case)
+    waits = {
+        unit: (u.longest_wait.text if u.longest_wait else None, u.longest_wait_owner)
+        for unit, u in found.items()
+    }
+    assert waits == {"whole": ("30 days", "finance"), "o": ("24 days", "finance")}
+    full_case.models["decision_log"] = []
+    assert units(full_case)["o"].longest_wait is None
+
+
+def test_the_cascade_names_its_message_and_says_where_there_is_none(full_case: Case) -> None:
+    for unit in ("o", "s"):
+        full_case.unit(unit, "whole", headcount=100)
+    row = full_case.index("cascade_reach", 18, 20, org_unit_id="o", people=20)
+    row["detail"] = "Safety first"
+    full_case.index("cascade_reach", None, None, org_unit_id="s", people=0,
+                    no_data_reason="no message issued")  # fmt: skip
+    found = units(full_case)
+    assert (found["o"].cascade.text, found["o"].cascade_message) == ("18 of 20", "Safety first")
+    assert (found["s"].cascade.text, found["s"].cascade_message) == (
+        "no message in this period", None,
+    )  # fmt: skip
+    assert page(full_case).flagship_group == "all leaders"
+
+
 def test_small_groups_and_their_complements_are_withheld(full_case: Case) -> None:
     """Of 20 leaders 12 are in o, 5 in a and 3 in x: x is small, a would give it away."""
     for unit, leaders in (("o", 12), ("a", 5), ("x", 3)):

@@ -180,6 +180,48 @@ def test_what_is_not_said_can_never_be_worked_out(week: Case) -> None:
     assert silent > 50
 
 
+def test_begun_and_stopped_is_told_from_not_begun(week: Case) -> None:
+    for course, unit, people, begun in (("A", "o", 23, 23), ("B", "s", 9, 0), ("C", "x", 8, 3)):
+        row = week.row("stalled_enrolments", org_unit_id=unit, course_id=course, title=course,
+                       people=people)  # fmt: skip
+        row["begun"] = begun
+    assert [(b.what, b.unit) for b in stand_up(week).blockers] == [
+        ("23 people have begun 'A' and stopped for 30 days", "Operations"),
+        ("Nine people have not begun 'B' for 30 days", "Sales"),
+        ("Eight people have not begun 'C', or begun it and stopped for 30 days",
+         "Executive office"),
+    ]  # fmt: skip
+
+
+def test_overdue_mandatory_learning_is_no_blocker_twice(week: Case) -> None:
+    overdue_people(week, whole=40, o=40)
+    for course, mandatory in (("M", True), ("E", False)):
+        week.row("stalled_enrolments", org_unit_id="o", course_id=course, title=course,
+                 is_mandatory=mandatory, people=20)  # fmt: skip
+    week.row("stalled_enrolments", org_unit_id="s", course_id="M", title="M", is_mandatory=True,
+             people=9)  # fmt: skip
+    assert [(b.what, b.unit) for b in stand_up(week).blockers] == [
+        ("40 people are overdue with mandatory learning", "Operations"),
+        ("20 people have come to a halt in 'E'", "Operations"),
+        ("Nine people have come to a halt in 'M'", "Sales"),
+    ]
+
+
+def test_two_holders_and_circular_deputies_are_said_every_week(week: Case) -> None:
+    for unit, role, fault in (
+        ("o", "sponsor", "two_holders"),
+        ("o", "sponsor", "two_holders"),
+        ("whole", "ld_head", "circular_deputy"),
+        ("s", "operator", "vacant"),
+    ):
+        week.row("governance_faults", org_unit_id=unit, role=role, fault=fault)
+    assert stand_up(week).faults == (
+        "Acme, L&D head: the deputies stand in for each other in a circle.",
+        "Operations, sponsor: two people hold the role.",
+    )
+    assert not week.build().nothing_to_decide
+
+
 def rate(case: Case, unit: str, value: int, variation: str, people: int = 100) -> None:
     case.value("active_learner_rate", value, unit=unit, numerator=value, denominator=people,
                people=people)  # fmt: skip
