@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestration.alerts.commands import incidents
 from orchestration.delivery.edition_commands import rebuild
 from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
 from orchestration.problems import Problem
@@ -50,6 +51,7 @@ def cli() -> None:
 
 cli.add_command(record)
 cli.add_command(start)
+cli.add_command(incidents)
 cli.add_command(rebuild)
 
 
@@ -98,12 +100,17 @@ def run(period_id: str | None) -> None:
 
         # dbt parses in a process of its own while this one imports Dagster
         parsed = beside.submit(prepare_manifest, settings)
+        from orchestration.alerts.reaper import reap
         from orchestration.definitions import build_definitions
         from orchestration.runs import project_instance
+        from orchestration.state import State
 
         parsed.result()
         definitions = build_definitions(settings)
     with project_instance(settings) as instance:
+        with State.open(settings) as state:
+            if ended := reap(instance, state):
+                click.echo(f"Ended {len(ended)} runs whose process had died.")
         Review(settings, definitions, instance, period).run()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dagster import AssetsDefinition, Definitions, definitions, in_process_executor
+from dagster import AssetsDefinition, Definitions, definitions
 
 from orchestration import cadences
+from orchestration.alerts import sensors as alerts
+from orchestration.alerts.reaper import noted_in_process_executor
 from orchestration.archive import assets as archive
 from orchestration.delivery import assets as delivery
 from orchestration.feeds import assets as feeds
@@ -39,8 +41,8 @@ def build_definitions(settings: Settings) -> Definitions:
         assets=[*assets, *warehouse.source_specs()],
         jobs=cadences.build_jobs(settings, assets),
         schedules=cadences.build_schedules(settings, assets),
-        sensors=cadences.build_sensors(settings),
-        executor=in_process_executor,
+        sensors=[*cadences.build_sensors(settings), *alerts.build_sensors(settings)],
+        executor=noted_in_process_executor,
     )
 
 

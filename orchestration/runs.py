@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult
 
+from orchestration.alerts.reaper import process_tag
 from orchestration.cadences import range_tags
 from orchestration.problems import Problem
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -68,7 +69,7 @@ def execute(
     ):
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
-            tags=range_tags(first, last) if first and last else None,
+            tags={**process_tag(), **(range_tags(first, last) if first and last else {})},
             asset_selection=list(assets) if assets is not None else None,
             run_config=_QUIET,
             raise_on_error=False,

@@ -151,6 +151,24 @@ class DeliverySettings(_Strict):
     sendgrid: SendGridSettings = SendGridSettings()
 
 
+class AlertSettings(_Strict):
+    """Who is told of faults beside the owners of feeds, and how often.
+
+    A feed's ``owner_email`` or ``owner_role`` is told of the feed; ``operations_email`` of failed
+    checks and runs; the programme lead (``lead_email``, else who holds ``lead_role``) of whatever
+    has no reachable owner or is not mended in time. A chat is told of everything where
+    ``ADOPTION_ALERT_WEBHOOK`` is set, in the notation of the Apprise library, such as
+    ``slack://...`` or ``json://host/path``; an outside monitor is called at every round where
+    ``ADOPTION_HEARTBEAT_URL`` is set.
+    """
+
+    reminder_hours: float = Field(default=24, gt=0, description="on working days only")
+    escalation_hours: float = Field(default=72, gt=0, description="from the first word on")
+    operations_email: str | None = None
+    lead_email: str | None = None
+    lead_role: str = "program_lead"
+
+
 class FeedSettings(_Strict):
     """One feed: where its deliveries lie and how they become the contract's table.
 
@@ -181,6 +199,10 @@ class FeedSettings(_Strict):
     )
     required: bool = True
     owner: str = "programme lead"
+    owner_email: str | None = Field(default=None, description="who is told when it is broken")
+    owner_role: str | None = Field(
+        default=None, description="or the governance role whose holder is told"
+    )
     deadline_days: int = Field(default=3, ge=0, description="working days after period end")
     max_quiet_days: int = Field(
         default=7,
@@ -226,6 +248,8 @@ class Secrets(BaseSettings):
 
     smtp_password: SecretStr | None = None
     sendgrid_api_key: SecretStr | None = None
+    alert_webhook: SecretStr | None = None
+    heartbeat_url: SecretStr | None = None
 
 
 RECORDS = FeedSettings(
@@ -245,6 +269,7 @@ class Settings(_Strict):
     landing: LandingSettings = LandingSettings()
     review: ReviewSettings = ReviewSettings()
     delivery: DeliverySettings = DeliverySettings()
+    alerts: AlertSettings = AlertSettings()
     feeds: dict[FeedName, FeedSettings] = Field(default_factory=dict, validate_default=True)
 
     @field_validator("feeds")

@@ -1,0 +1,269 @@
+"""A feed that goes stale, over real sockets: who is told, when, how often, and what."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+
+import pytest
+
+from orchestration.incidents import Finding, open_incidents, recover, report
+from orchestration.problems import Problem
+from orchestration.state import SendStatus
+from tests.alerts.conftest import LEAD, NOW, OWNER, OfficeFactory
+from tests.quality.small_deliveries import in_place, manifest_of
+
+END_OF_SEPTEMBER, END_OF_AUGUST = date(2026, 9, 30), date(2026, 8, 31)
+
+
+def test_a_stale_feed_is_told_once_reminded_and_told_well_again(open_office: OfficeFactory) -> None:
+    office = open_office(chat=True)
+    office.deliver(date(2026, 10, 1))
+    assert office.watch() == "0 incidents open, 0 messages sent, 0 dead runs ended"
+    # a month later: October was due on Wednesday 4 November, of people only September is there
+    office.deliver(date(2026, 11, 2), "org_units", "courses", "enrolments", "activity")
+    office.watch(days=30)  # Thursday 5 November
+    assert office.mails() == [(OWNER, "new: the feed people is late")]
+    assert [post["title"] for post in office.web.posts] == [
+        "Example adoption review: new: the feed people is late"
+    ]
+    text = " ".join(office.text().split())
+    assert "The data ends on 2026-10-01, 35 days ago" in text
+    assert "October 2026 was due on 2026-11-04" in text
+    assert "Since: 4 November 2026, 00:00 (Europe/London)" in text
+    assert "At risk: The weekly review of" in text
+    assert "the monthly review of October 2026 (due 2026-11-06)" in text
+    assert 'go out marked "data as of"' in text
+    assert "Put a whole delivery (people_{date}.csv) into the landing folder" in text
+    for _ in range(5):
+        office.watch(hours=1)
+    assert len(office.mails()) == 1
+    office.watch(hours=19)  # a day after the first word, Friday
+    assert office.mails()[1:] == [(OWNER, "still open: the feed people is late")]
+    office.watch(hours=24)  # Saturday: nobody is reminded
+    office.watch(hours=24)
+    assert len(office.mails()) == 2
+    office.watch(hours=24)  # Monday; the second deadline passed on Sunday
+    assert sorted(office.mails()[2:]) == [
+        (OWNER, "still open: the feed people is late"),
+        (LEAD, "not mended in time: the feed people is late"),
+    ]
+    office.deliver(date(2026, 11, 9), "people")
+    office.watch(minutes=1)
+    assert sorted(office.mails()[4:]) == [
+        (OWNER, "recovered: the feed people is late"),
+        (LEAD, "recovered: the feed people is late"),
+    ]
+    assert len(office.web.posts) == 4
+    for _ in range(3):
+        office.watch(days=1)
+    assert len(office.mails()) == 6 and open_incidents(office.state) == []
+    assert {row.status for row in office.state.ledger_rows("incident")} == {SendStatus.ACCEPTED}
+
+
+def test_every_feed_stale_at_once_is_one_message(open_office: OfficeFactory) -> None:
+    office = open_office(chat=True)
+    office.deliver(END_OF_AUGUST)
+    office.watch()
+    assert office.mails() == [(OWNER, "5 faults (5 new)")]
+    assert len(office.web.posts) == 1
+    text = office.text()
+    for feed in ("people", "org_units", "courses", "enrolments", "activity"):
+        assert f"New: The feed {feed} is late" in text
+    office.deliver(END_OF_SEPTEMBER)
+    office.deliver(date(2026, 10, 5))
+    office.watch(minutes=1)
+    assert office.mails()[1:] == [(OWNER, "5 faults (5 recovered)")]
+
+
+def test_no_delivery_yet_is_no_fault(open_office: OfficeFactory) -> None:
+    office = open_office()
+    office.watch()
+    assert office.mails() == []
+
+
+def test_a_refused_delivery_is_told_until_a_good_one_replaces_it(
+    open_office: OfficeFactory,
+) -> None:
+    office = open_office()
+    office.deliver(date(2026, 10, 5))
+    secret = "row 3: 'canary@example.org' is not a date"
+    in_place(
+        office.lake,
+        manifest_of(
+            "people", date(2026, 10, 6), verdict="refused", contract_problem=secret, rows=0
+        ),
+    )
+    office.watch()
+    assert office.mails() == [(OWNER, "new: a delivery of people was refused")]
+    assert "canary" not in office.text() and "2026-10-06" in office.text()
+    office.watch(hours=1)
+    assert len(office.mails()) == 1
+    office.deliver(date(2026, 10, 7), "people")
+    office.watch(hours=1)
+    assert office.mails()[1:] == [(OWNER, "recovered: a delivery of people was refused")]
+
+
+# ---- channels ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", ["rcpt:451", "dot:451", "drop"])
+def test_a_channel_that_does_not_take_it_is_tried_until_it_does(
+    open_office: OfficeFactory, answer: str
+) -> None:
+    office = open_office(answer, answer, "250")
+    office.deliver(END_OF_AUGUST)
+    refused = 0
+    for _ in range(12):
+        try:
+            office.watch(minutes=4)
+        except Problem as problem:
+            refused += 1
+            assert "tried again" in str(problem) and "@" not in str(problem)
+    assert refused == 2
+    assert office.mails() == [(OWNER, "5 faults (5 new)")]
+
+
+def test_what_was_perhaps_taken_is_sent_again(open_office: OfficeFactory) -> None:
+    office = open_office("lost", "250")
+    office.deliver(END_OF_AUGUST)
+    with pytest.raises(Problem):
+        office.watch()
+    office.watch(minutes=4)
+    office.watch(minutes=4)
+    assert office.mails() == [(OWNER, "5 faults (5 new)")] * 2  # at least once
+
+
+def test_a_sender_that_died_while_sending_is_replaced(open_office: OfficeFactory) -> None:
+    office = open_office()
+    office.deliver(END_OF_AUGUST)
+    incident = report(
+        office.state,
+        Finding("mail x", "feed people", "mail bounced", "It bounced.", "None.", "Ask.", NOW),
+    )
+    office.state.plan("incident", str(incident.incident_id), [("opened", OWNER)])
+    (row,) = office.state.ledger_rows("incident")
+    office.state.claim(row, run_id="r", holder="gone")
+    office.watch(minutes=2)  # the lease ran out
+    assert office.mails() == [(OWNER, "6 faults (6 new)")]
+
+
+def test_a_chat_that_is_down_holds_no_mail_up(open_office: OfficeFactory) -> None:
+    office = open_office(chat=True)
+    office.deliver(END_OF_AUGUST)
+    office.web.status = 503
+    with pytest.raises(Problem, match="the chat was not taken"):
+        office.watch()
+    assert len(office.mails()) == 1
+    office.web.status = 200
+    office.watch(minutes=4)
+    assert len(office.mails()) == 1 and len(office.web.posts) == 1
+
+
+def test_recovered_before_it_could_be_told_is_told_as_recovered(
+    open_office: OfficeFactory,
+) -> None:
+    office = open_office("rcpt:451", "250")
+    office.deliver(END_OF_AUGUST)
+    with pytest.raises(Problem):
+        office.watch()
+    office.deliver(date(2026, 10, 5))
+    office.watch(minutes=1)
+    assert office.mails() == [(OWNER, "5 faults (5 recovered)")]
+
+
+def test_an_address_refused_for_good_goes_to_the_lead(open_office: OfficeFactory) -> None:
+    office = open_office(behave=lambda to: "rcpt:550" if to == OWNER else "250")
+    office.deliver(END_OF_AUGUST)
+    with pytest.raises(Problem, match="refused for good"):
+        office.watch()
+    office.watch(minutes=1)
+    office.watch(minutes=1)
+    assert office.mails() == [(LEAD, "5 faults (5 new)")]
+
+
+def test_refused_by_everybody_it_is_said_that_nobody_knows(open_office: OfficeFactory) -> None:
+    office = open_office("rcpt:550", monitor=True)
+    office.deliver(END_OF_AUGUST)
+    for _ in range(2):
+        with pytest.raises(Problem, match="refused for good"):
+            office.watch(minutes=1)
+    with pytest.raises(Problem, match="5 incidents could be told to nobody"):
+        office.watch(minutes=1)
+    assert office.web.gets == []
+
+
+def test_nobody_outside_the_allowed_domains_is_told(open_office: OfficeFactory) -> None:
+    elsewhere = {"owner_email": "someone@elsewhere.net"}
+    office = open_office(owners={"people": elsewhere})
+    office.deliver(END_OF_AUGUST, "people")
+    office.watch()
+    assert {to for to, _ in office.mails()} == {LEAD}
+    assert "the owner of people: the domain is not in allowed_domains" in " ".join(
+        office.text().split()
+    )
+    assert "elsewhere.net" not in office.text()
+
+
+def test_without_anybody_to_tell_the_round_fails_and_the_monitor_is_silent(
+    open_office: OfficeFactory,
+) -> None:
+    office = open_office(
+        owners={}, monitor=True, alerts={"lead_email": None, "operations_email": None}
+    )
+    office.watch()
+    assert office.web.gets == ["/beat-canary"]
+    office.deliver(END_OF_AUGUST)
+    with pytest.raises(Problem, match="told to nobody"):
+        office.watch(minutes=1)
+    assert office.web.gets == ["/beat-canary"]
+
+
+# ---- secrets -------------------------------------------------------------------------------
+
+
+def test_no_secret_and_no_address_in_logs_or_errors(
+    open_office: OfficeFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    office = open_office("rcpt:451", chat=True, monitor=True)
+    office.web.status = 500
+    with pytest.raises(Problem, match="the outside monitor was not reached: it answered 500"):
+        office.watch()
+    office.deliver(END_OF_AUGUST)
+    with pytest.raises(Problem) as caught:
+        office.watch(minutes=1)
+    logged = " ".join(
+        record.getMessage()
+        for record in caplog.records
+        if record.name != "mail.log"  # the server
+    )
+    said = f"{caught.value} {logged} {office.settings!r} {office.secrets!r}"
+    assert "canary" not in said
+    assert OWNER not in f"{caught.value} {logged}"
+
+
+def test_a_webhook_nobody_knows_is_named_without_being_shown(open_office: OfficeFactory) -> None:
+    from pydantic import SecretStr
+
+    office = open_office()
+    office.secrets = office.secrets.model_copy(
+        update={"alert_webhook": SecretStr("canary-nonsense")}
+    )
+    with pytest.raises(Problem, match="ADOPTION_ALERT_WEBHOOK") as caught:
+        office.watch()
+    assert "canary" not in str(caught.value)
+
+
+# ---- the incidents themselves --------------------------------------------------------------
+
+
+def test_an_incident_is_one_from_the_first_report_to_recovery(open_office: OfficeFactory) -> None:
+    state = open_office().state
+    first = Finding("run x", "operations", "x failed", "once", "none", "mend", NOW)
+    again = Finding("run x", "operations", "x failed", "twice", "none", "mend", NOW.replace(hour=8))
+    number = report(state, first).incident_id
+    updated = report(state, again)
+    assert (updated.incident_id, updated.detail, updated.since) == (number, "twice", NOW)
+    assert recover(state, "run x") and not recover(state, "run x")
+    assert report(state, again).incident_id == number + 1

@@ -1,0 +1,231 @@
+"""Failed runs, failed checks and killed processes: told once however often, and told well again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    DagsterInstance,
+    DagsterRunStatus,
+    Definitions,
+    asset,
+    asset_check,
+    build_sensor_context,
+    define_asset_job,
+    job,
+    op,
+)
+
+from orchestration.alerts.reaper import PROCESS_TAG, noted_in_process_executor, reap
+from orchestration.alerts.sensors import Watched, build_sensors
+from orchestration.incidents import open_incidents
+from orchestration.settings import PROJECT_ROOT
+from orchestration.state import SendStatus, State, new_holder
+from tests.alerts.conftest import LEAD, OPERATIONS, OfficeFactory
+
+BROKEN: set[str] = set()
+
+
+@op
+def work() -> None:
+    if "run" in BROKEN:
+        raise RuntimeError("canary@example.org broke it")
+
+
+@job(executor_def=noted_in_process_executor)
+def monthly_close() -> None:
+    work()
+
+
+@asset(key=["warehouse", "kpi_values__month"])
+def values() -> None: ...
+
+
+@asset_check(asset=values, name="adds_up")
+def adds_up() -> AssetCheckResult:
+    severity = AssetCheckSeverity.WARN if "warn" in BROKEN else AssetCheckSeverity.ERROR
+    return AssetCheckResult(passed="check" not in BROKEN, severity=severity)
+
+
+DEFINITIONS = Definitions(
+    assets=[values],
+    asset_checks=[adds_up],
+    jobs=[monthly_close, define_asset_job("build", selection="*")],
+    executor=noted_in_process_executor,
+)
+WATCHED = Watched(
+    jobs=("monthly_close", "build"),
+    checks=tuple(DEFINITIONS.resolve_asset_graph().asset_check_keys),
+)
+
+
+@pytest.fixture(autouse=True)
+def _whole() -> None:
+    BROKEN.clear()
+
+
+def run(instance: DagsterInstance, *broken: str, name: str = "monthly_close") -> None:
+    BROKEN.clear()
+    BROKEN.update(broken)
+    DEFINITIONS.resolve_job_def(name).execute_in_process(instance=instance, raise_on_error=False)
+
+
+def test_a_run_that_fails_and_fails_is_one_message(
+    open_office: OfficeFactory, instance: DagsterInstance
+) -> None:
+    office = open_office(chat=True)
+    office.moment = datetime.now(UTC)
+    run(instance)
+    office.watch(WATCHED)
+    assert office.mails() == []
+    run(instance, "run")
+    office.watch(WATCHED, seconds=60)
+    for count in (2, 3, 500):
+        while instance.get_runs_count() < count + 1:
+            instance.create_run_for_job(monthly_close, status=DagsterRunStatus.FAILURE)
+        office.watch(WATCHED, seconds=60)
+    assert office.mails() == [(OPERATIONS, "new: the job monthly_close failed")]
+    assert len(office.web.posts) == 1
+    text = " ".join(office.text().split())
+    assert "It failed once, last in run" in text and "at work." in text
+    assert "At risk: The monthly review of" in text and "weekly" not in text
+    assert "canary" not in text
+    (incident,) = open_incidents(office.state)
+    assert "It failed 500 times in a row" in incident.detail
+    run(instance)
+    office.watch(WATCHED, seconds=60)
+    assert office.mails()[1:] == [(OPERATIONS, "recovered: the job monthly_close failed")]
+
+
+def test_a_failed_check_is_told_and_a_warning_is_not(
+    open_office: OfficeFactory, instance: DagsterInstance
+) -> None:
+    office = open_office()
+    run(instance, "check", "warn", name="build")
+    office.watch(WATCHED)
+    assert office.mails() == []
+    run(instance, "check", name="build")
+    office.watch(WATCHED)
+    run(instance, "check", name="build")
+    office.watch(WATCHED)
+    title = "the check adds_up of warehouse/kpi_values__month failed"
+    assert office.mails() == [(OPERATIONS, f"new: {title}")]
+    assert "the monthly review of" in office.text().lower()
+    run(instance, name="build")
+    office.watch(WATCHED)
+    assert office.mails()[1:] == [(OPERATIONS, f"recovered: {title}")]
+
+
+def test_a_part_that_cannot_be_judged_hides_no_other(
+    open_office: OfficeFactory, instance: DagsterInstance, tmp_path: Path
+) -> None:
+    office = open_office(alerts={"operations_email": None})
+    (tmp_path / "lake" / "in_force" / "people.parquet").write_bytes(b"no Parquet")
+    run(instance, "run")
+    office.watch(WATCHED)
+    assert office.mails() == [(LEAD, "2 faults (2 new)")]
+    assert "The watch cannot judge feeds" in office.text()
+    assert "The job monthly_close failed" in office.text()
+
+
+def test_runs_of_dead_processes_fail_and_living_ones_go_on(
+    open_office: OfficeFactory, instance: DagsterInstance
+) -> None:
+    office = open_office()
+    dead = new_holder().rsplit("|", 3)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    holder = f"{dead[0]}|{gone.pid}|1|x"
+    runs = {
+        name: instance.create_run_for_job(
+            monthly_close, status=status, tags={PROCESS_TAG: tag} if tag else {}
+        ).run_id
+        for name, status, tag in (
+            ("dead", DagsterRunStatus.STARTED, holder),
+            ("cancelled", DagsterRunStatus.CANCELING, holder),
+            ("alive", DagsterRunStatus.STARTED, new_holder()),
+            ("elsewhere", DagsterRunStatus.STARTED, "other|1|1|x"),
+            ("unknown", DagsterRunStatus.STARTED, None),
+        )
+    }
+    office.state.plan("edition", "e1", ["a@example.org", "b@example.org"])
+    for row, name in zip(office.state.ledger_rows("edition"), ("dead", "alive"), strict=True):
+        office.state.claim(row, run_id=runs[name], holder="h")
+    assert sorted(reap(instance, office.state)) == sorted([runs["dead"], runs["cancelled"]])
+    found = {name: instance.get_run_by_id(run_id) for name, run_id in runs.items()}
+    assert {name: each.status.value for name, each in found.items() if each} == {
+        "dead": "FAILURE",
+        "cancelled": "CANCELED",
+        "alive": "STARTED",
+        "elsewhere": "STARTED",
+        "unknown": "STARTED",
+    }
+    assert [row.status for row in office.state.ledger_rows("edition")] == [
+        SendStatus.UNKNOWN,
+        SendStatus.SENDING,
+    ]
+    assert reap(instance, office.state) == []
+
+
+def test_a_killed_run_is_marked_failed_and_told(open_office: OfficeFactory, tmp_path: Path) -> None:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.alerts.sleeper"],
+        cwd=PROJECT_ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        while (line := process.stdout.readline()) != "asleep\n":
+            assert line, "the run never began"
+        with DagsterInstance.from_config(str(home)) as instance:
+            watched = Watched(jobs=("sleeper",), checks=())
+            office = replace(open_office(), instance=instance, moment=datetime.now(UTC))
+            office.state.now = lambda: office.moment  # type: ignore[method-assign]
+            office.watch(watched)
+            (living,) = instance.get_runs()
+            assert living.status is DagsterRunStatus.STARTED and office.mails() == []
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            assert "1 dead runs ended" in office.watch(watched, seconds=60)
+            (ended,) = instance.get_runs()
+            assert ended.status is DagsterRunStatus.FAILURE
+            assert office.mails() == [(OPERATIONS, "new: the job sleeper failed")]
+            assert "process may have died" in " ".join(office.text().split())
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_the_sensor_is_on_and_looks_by_itself(
+    open_office: OfficeFactory, instance: DagsterInstance
+) -> None:
+    office = open_office()
+    run(instance, "run")
+    (sensor,) = build_sensors(office.settings)
+    assert sensor.default_status.value == "RUNNING"
+    repository = DEFINITIONS.get_repository_def()
+    started = time.monotonic()
+    with build_sensor_context(instance=instance, repository_def=repository) as context:
+        data = sensor.evaluate_tick(context)
+    assert "1 incidents open, 1 messages sent" in str(data.skip_message)
+    assert time.monotonic() - started < 20
+    assert office.mails() == [(OPERATIONS, "new: the job monthly_close failed")]
+    with State.open(office.settings) as state:
+        assert [each.cause for each in open_incidents(state)] == ["run monthly_close"]
