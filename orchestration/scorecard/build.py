@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -360,6 +360,9 @@ class _Builder(Figures):
             (stand_up.overdue, stand_up.blockers, stand_up.faults)
         )
         idle = not (signals or decisions or warnings or late or blocked)
+        sync = strategy.strategy(self, kpis) if self.period.grain is Grain.QUARTER else None
+        by_month = [m for m in (strategy.month_of(k, self) for k in kpis) if m] if sync else []
+        effect = "" if sync is None else strategy.verdict(self, sync)
         return Scorecard(
             organisation=self.settings.organisation.name,
             ritual=cast(Any, self.period.grain.ritual),
@@ -370,7 +373,13 @@ class _Builder(Figures):
             data_as_of=self.basis.data_as_of,
             stale_note=self.basis.stale_note,
             sentence=_sentence(
-                signals, kpis, len(decisions), decisions[0].what if decisions else "", idle=idle
+                signals,
+                kpis,
+                len(decisions),
+                decisions[0].what if decisions else "",
+                idle=idle,
+                effect=effect,
+                monthly=by_month,
             ),
             nothing_to_decide=idle,
             kpis=kpis,
@@ -390,7 +399,7 @@ class _Builder(Figures):
             candidates=() if weekly else (*courses, *campaigns(self, decisions, kpis)),
             leadership_page=None if weekly else leadership.page(self),
             stand_up=stand_up,
-            strategy=strategy.strategy(self, kpis) if self.period.grain is Grain.QUARTER else None,
+            strategy=sync,
             sitting=sitting(self.period, charter, self.settings),
             privacy_threshold=self.threshold,
             currency=self.currency,
@@ -414,8 +423,26 @@ def movement(kpi: Kpi) -> str:
     )
 
 
+def _by_month(monthly: Sequence[Kpi]) -> str:
+    """What the months say where the quarter has too few points: in words, no figure."""
+    said = []
+    for words, variation in (("concern about", "concerning"), ("improvement in", "improving")):
+        names = [wording.lower_first(k.name) for k in monthly if k.mark.variation == variation]
+        if names:
+            said.append(f"{words} {wording.listed(names)}")
+    what = wording.listed(said) or "no measure shows a clear change"
+    return f"by the months up to {monthly[0].period_label} {what}"
+
+
 def _sentence(
-    signals: list[Kpi], headline: tuple[Kpi, ...], asked: int, first: str, *, idle: bool
+    signals: list[Kpi],
+    headline: tuple[Kpi, ...],
+    asked: int,
+    first: str,
+    *,
+    idle: bool,
+    effect: str = "",
+    monthly: Sequence[Kpi] = (),
 ) -> str:
     """What changed and what is asked, in one sentence.
 
@@ -425,6 +452,8 @@ def _sentence(
 
     Args:
         idle: nothing signals, is asked for, warns or is overdue.
+        effect: the verdict on the business outcome, where a quarter has one without limits.
+        monthly: the KPIs of a quarter that its months can judge, by their last month.
     """
     judged = any(kpi.mark.variation == "ordinary" for kpi in headline)
     if signals:
@@ -446,6 +475,11 @@ def _sentence(
         changed = "No measure shows a clear change"
     else:
         changed = "It is too early to judge any measure: none has enough points yet"
+        if effect:
+            changed = f"{effect}; of the other measures it is too early to judge any"
+        if monthly:
+            changed = "; ".join(part for part in (effect, _by_month(monthly)) if part)
+    changed = f"{changed[:1].upper()}{changed[1:]}"
     if idle and judged:
         return f"{changed}; nothing needs deciding, so the sitting can be skipped."
     if asked == 0:

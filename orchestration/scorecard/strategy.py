@@ -3,10 +3,12 @@
 The effect is worded as a contribution, with one word of confidence:
 
 strong: the outcome improved by more than it varied before launch, and by more than that, too, than
-    in the units that have not started yet;
+    in the units that have not started yet; and so it had in the quarter before: one quarter is no
+    evidence of more than itself;
 some: it improved by more than it varied before launch, and by more than in the units not started
-    (or none can be compared with);
-weak: it improved, but no more than it varied before launch, or no more than where nothing started;
+    (or none can be compared with, and two quarters improved);
+weak: it improved, but no more than it varied before launch, or no more than where nothing started,
+    or in one quarter only and with nothing to compare with;
 none: it did not improve, or nothing can be said.
 """
 
@@ -16,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Literal
 
+from orchestration.periods import Grain, Period
 from orchestration.scorecard import leadership, log, wording
 from orchestration.scorecard.figures import Figures, unit_of
 from orchestration.scorecard.marts import Row
@@ -24,6 +27,7 @@ from orchestration.scorecard.model import (
     Figure,
     Goal,
     Kpi,
+    Limits,
     ProposedTarget,
     Strategy,
 )
@@ -123,10 +127,10 @@ def effect(figures: Figures, outcomes: Outcomes, unit: str) -> tuple[str, Confid
     varied, other = outcomes.variation(unit), outcomes.not_started(unit)
     size = wording.amount(abs(change.value), "percent", precision, "")
     if change.value == 0:
-        said = f"{metric} stands where it stood in the four quarters before launch"
+        said = f"{metric} stands at its baseline, the four quarters before launch"
     else:
-        better = "better" if change.value > 0 else "worse"
-        said = f"{metric} is {size} {better} than in the four quarters before launch"
+        side = _side(change.value, declared.direction)
+        said = f"{metric} is {size} {side} its baseline, the four quarters before launch"
     if other is not None:
         gap = change.value - other
         if gap.quantize(Decimal(1).scaleb(-precision)):
@@ -139,20 +143,79 @@ def effect(figures: Figures, outcomes: Outcomes, unit: str) -> tuple[str, Confid
         beyond = "more" if abs(change.value) > varied else "no more"
         spread = wording.amount(varied, "percent", precision, "")
         said += f"; that is {beyond} than it varied before launch ({spread})"
-    word = confidence(change.value, varied, other)
+    else:
+        said += "; how far it varied before launch is not known"
+    lasting = _improved_before(figures, unit, varied)
+    word = confidence(change.value, varied, other, lasting=lasting)
+    against = _other_way(figures, outcomes, unit, change.value)
     if change.value <= 0:
-        return f"{said}.", word
-    return f"{said}. Learning is one contribution among others.", word
+        return f"{said}.{against}", word
+    return f"{said}. Learning contributed, confidence {word}.{against}", word
 
 
-def confidence(change: Decimal, varied: Decimal | None, other: Decimal | None) -> Confidence:
-    """The word of confidence (see the module's description); all in per cent."""
+def verdict(figures: Figures, found: Strategy) -> str:
+    """The effect as a cover says it, '' where there is none to say.
+
+    'Productivity index is 2.0 % above its baseline; learning contributed, confidence some'.
+    """
+    outcomes = Outcomes(figures)
+    declared, catalogue = outcomes.of(figures.root), figures.catalogue.get(KPI)
+    if declared is None or catalogue is None:
+        return ""
+    change = figures.shown(figures.reading(catalogue))
+    if change.state != "value" or not change.value:
+        return ""
+    size = wording.amount(abs(change.value), "percent", int(catalogue["precision"]), "")
+    side = _side(change.value, declared.direction)
+    said = f"{wording.sentence(declared.metric)} is {size} {side} its baseline"
+    if change.value < 0:
+        return said
+    return f"{said}; learning contributed, confidence {found.confidence}"
+
+
+def _side(change: Decimal, direction: str) -> str:
+    """Above or below the baseline; changes are signed so that a plus is better."""
+    return "above" if (change > 0) == (direction != "down") else "below"
+
+
+def _improved_before(figures: Figures, unit: str, varied: Decimal | None) -> bool:
+    """Whether the outcome of the quarter before, too, was better by more than it used to vary."""
+    earlier = figures.of(figures.catalogue[KPI], figures.period.shift(-1), unit).value
+    if earlier is None or earlier["value"] is None or figures.small(earlier):
+        return False
+    return bool(varied is not None and earlier["value"] > varied)
+
+
+def _other_way(figures: Figures, outcomes: Outcomes, unit: str, change: Decimal) -> str:
+    """The units whose outcome moved the other way, each with its figure."""
+    moved = []
+    for each in outcomes.units():
+        shown = figures.shown(figures.reading(figures.catalogue[KPI], each))
+        if each != unit and shown.state == "value" and shown.value and shown.value * change < 0:
+            moved.append(f"{figures.names[each]} ({shown.text})")
+    if not moved:
+        return ""
+    more = len(moved) - MOST_MOVERS
+    others = [wording.counted(more, "other unit")] if more > 0 else []
+    return f" The other way moved {wording.listed([*moved[:MOST_MOVERS], *others])}."
+
+
+def confidence(
+    change: Decimal, varied: Decimal | None, other: Decimal | None, *, lasting: bool
+) -> Confidence:
+    """The word of confidence (see the module's description); all in per cent.
+
+    Args:
+        lasting: whether the quarter before bears it out.
+    """
     if change <= 0:
         return "none"
     gap = None if other is None else change - other
     if varied is None or change <= varied or (gap is not None and gap <= 0):
         return "weak"
-    return "strong" if gap is not None and gap > varied else "some"
+    if gap is None and not lasting:
+        return "weak"
+    return "strong" if gap is not None and gap > varied and lasting else "some"
 
 
 # ---------------------------------------------------------------- what moved and why
@@ -194,12 +257,21 @@ def _splits(figures: Figures, kpis: Sequence[Kpi]) -> Iterator[ChangeSplit]:
             mix=mix,
             rate=rate,
             sentence=f"{kpi.name}: {change.text} on the quarter before, {rate.text} from the rates "
-            f"within units and {mix.text} from who is counted{_judged(kpi)}.",
+            f"within units and {mix.text} from who is counted{_judged(kpi, figures)}.",
             units=tuple(_movers(figures, parts, figures.hidden(reading))),
         )
 
 
-def _judged(kpi: Kpi) -> str:
+def _judged(kpi: Kpi, figures: Figures) -> str:
+    """What the limits say of it; those of its months where the quarter has too few points."""
+    monthly = month_of(kpi, figures) if kpi.mark.variation == "too_few_points" else None
+    if monthly is not None:
+        said = {
+            "ordinary": "no clear change",
+            "improving": "an improvement that chance would seldom give",
+            "concerning": "a change for the worse that chance would seldom give",
+        }[monthly.mark.variation]
+        return f"; by its months {said} in {monthly.period_label}"
     return {
         "ordinary": "; no more than it usually changes",
         "improving": "; an improvement that chance would seldom give",
@@ -309,7 +381,57 @@ def _proposed(figures: Figures, kpis: Sequence[Kpi]) -> Iterator[ProposedTarget]
 
 
 def _next_target(kpi: Kpi, figures: Figures) -> tuple[Figure, str]:
-    """The target for the next quarter: tightened only to what the process already gives."""
+    """The target for the next quarter: tightened only to what the process already gives.
+
+    Where the KPI has enough months they are reasoned from, the quarter's last month in particular:
+    a quarter's own chart seldom has points enough.
+    """
+    if kpi.now.state == "value" and (monthly := month_of(kpi, figures)) is not None:
+        proposed, reasoning = _reasoned(monthly, figures)
+        return proposed, f"{reasoning} By the months up to {monthly.period_label}."
+    return _reasoned(kpi, figures)
+
+
+def month_of(kpi: Kpi, figures: Figures) -> Kpi | None:
+    """The same KPI by its limits in the quarter's last month; None where these have too few points.
+
+    Its value, mark and limits are the month's; the target is the quarter's.
+    """
+    last = Period.containing(Grain.MONTH, figures.period.end)
+    row = next(
+        (
+            r
+            for r in figures.marts.month_signals
+            if r["kpi_id"] == kpi.kpi_id
+            and r["org_unit_id"] == figures.root
+            and r["employment_line"] == "employee"
+            and r["period_start"] == last.start
+            and r["basis"] in (figures.catalogue[kpi.kpi_id]["chart_basis"], None)
+        ),
+        None,
+    )
+    if row is None or row.get("variation") in (None, "too_few_points", "no_data"):
+        return None
+    if int(row.get("points") or 0) < wording.POINTS_FOR_LIMITS or row.get("assurance") is None:
+        return None
+    limits = None
+    if all(row.get(edge) is not None for edge in ("mean", "lower_limit", "upper_limit")):
+        limits = Limits(
+            basis=row["basis"] or "level",
+            mean=row["mean"],
+            lower=row["lower_limit"],
+            upper=row["upper_limit"],
+        )
+    return kpi.model_copy(
+        update={
+            "period_label": last.label,
+            "mark": wording.mark(row["variation"], row["assurance"], grain=Grain.MONTH),
+            "limits": limits,
+        }
+    )
+
+
+def _reasoned(kpi: Kpi, figures: Figures) -> tuple[Figure, str]:
     target, now = kpi.target, kpi.now
     if now.state != "value":
         return target, f"Keep it: {now.text} for {kpi.period_label}."

@@ -604,6 +604,13 @@ def test_feeds_and_staleness_come_from_the_close(case: Case) -> None:
     case.feed("leader_actions", "missing")
     card = case.build()
     assert card.stale_note == "activity as of 12 October 2026; leader actions missing"
+    case.feed("people", "stale", date(2026, 10, 12))
+    assert case.build().stale_note == (
+        "activity and people as of 12 October 2026; leader actions missing"
+    )
+    for name in ("courses", "enrolments"):
+        case.feed(name, "stale", date(2026, 10, 12))
+    assert case.build().stale_note == "4 feeds as of 12 October 2026; leader actions missing"
     assert len(card.feeds) == 4
     assert card.top_risk == f"Figures stand on incomplete data: {card.stale_note}."
 

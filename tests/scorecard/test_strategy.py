@@ -142,20 +142,100 @@ def test_the_effect_in_one_sentence_as_a_contribution(case: Case) -> None:
     """The whole: 6.5 % better; Sales, not started, gained 3 %; before launch it varied by 2 %."""
     found = strategy(case)
     assert found.effect == (
-        "Productivity index is 6.5 % better than in the four quarters before launch, 3.5 points "
-        "better than where the programme has not started; that is more than it varied before "
-        "launch (2.0 %). Learning is one contribution among others."
+        "Productivity index is 6.5 % above its baseline, the four quarters before launch, 3.5 "
+        "points better than where the programme has not started; that is more than it varied "
+        "before launch (2.0 %). Learning contributed, confidence some."
     )
-    assert found.confidence == "strong"
+    assert found.confidence == "some"  # one quarter is no more than that
+    case.value("performance_improvement", "2.1", period=Period.parse("2026-Q2"), people=500,
+               numerator="102.1", denominator=100)  # fmt: skip
+    assert strategy(case).confidence == "strong"
+    case.value("performance_improvement", "2.0", period=Period.parse("2026-Q2"), people=500,
+               numerator=102, denominator=100)  # fmt: skip
+    assert strategy(case).confidence == "some"
+
+
+def test_without_units_to_compare_with_one_quarter_is_weak(case: Case) -> None:
+    case.models["outcomes"] = [r for r in case.models["outcomes"] if r["org_unit_id"] != "s"]
+    found = strategy(case)
+    assert found.confidence == "weak"
+    assert found.effect.endswith("Learning contributed, confidence weak.")
+
+
+def test_units_that_moved_the_other_way_are_named_with_their_figure(case: Case) -> None:
+    case.value("performance_improvement", "-4.2", unit="o", people=300, numerator="95.8",
+               denominator=100)  # fmt: skip
+    assert strategy(case).effect.endswith(
+        "Learning contributed, confidence some. The other way moved Operations (-4.2 %)."
+    )
+    case.value("performance_improvement", "-4.2", unit="o", people=4, numerator="95.8",
+               denominator=100)  # fmt: skip
+    assert "other way" not in strategy(case).effect  # too few people to show
+
+
+def test_an_outcome_that_is_to_fall_lies_below_its_baseline(case: Case) -> None:
+    for row in case.models["outcomes"]:
+        row["direction"] = "down"
+    assert strategy(case).effect.startswith("Productivity index is 6.5 % below its baseline")
+
+
+def test_the_cover_says_the_effect_where_nothing_else_can_be_judged(case: Case) -> None:
+    assert case.build().sentence == (
+        "Productivity index is 6.5 % above its baseline; learning contributed, confidence some; "
+        "of the other measures it is too early to judge any; no decision is asked for."
+    )
+    monthly(case, "active_learner_rate", "concerning", "hit_and_miss")
+    assert case.build().sentence == (
+        "Productivity index is 6.5 % above its baseline; learning contributed, confidence some; "
+        "by the months up to September 2026 concern about voluntary active learners; no decision "
+        "is asked for."
+    )
+
+
+def monthly(case: Case, kpi_id: str, variation: str, assurance: str, points: int = 12,
+            **more: Any) -> None:  # fmt: skip
+    """The signal of the quarter's last month."""
+    row = case.row("month_signals", period_start=date(2026, 9, 1), org_unit_id="whole",
+                   kpi_id=kpi_id, variation=variation)  # fmt: skip
+    edges = {"mean": D(60), "lower_limit": D(55), "upper_limit": D(65)}
+    row.update({"assurance": assurance, "points": points, **edges, **more})
+
+
+def test_a_target_is_reasoned_from_the_months_where_the_quarter_has_too_few_points(
+    case: Case,
+) -> None:
+    """Three quarters only; the months' limits are 55 to 65 about 60, above the target of 50."""
+    for back in range(3):
+        case.value("on_time_completion_rate", 61, numerator=61, denominator=100, target=50,
+                   period=Q3.shift(-back))  # fmt: skip
+    case.signal("on_time_completion_rate", "too_few_points", "too_few_points", charted=61)
+
+    def found() -> ProposedTarget:
+        return {t.kpi_id: t for t in strategy(case).proposed}["on_time_completion_rate"]
+
+    assert found().reasoning.startswith("Keep it: there are too few points")
+    monthly(case, "on_time_completion_rate", "ordinary", "consistently_met", points=11)
+    assert found().reasoning.startswith("Keep it: there are too few points")
+    case.models["month_signals"][0]["points"] = 12
+    assert found().proposed.text == "60.0 %"
+    assert found().reasoning == (
+        "Raise it to what the process gives on average: the target of 50.0 % is met reliably and "
+        "asks for nothing more. By the months up to September 2026."
+    )
+    case.models["month_signals"][0]["variation"] = "concerning"
+    assert found().reasoning == (
+        "Keep it: the process has changed for the worse; restore it first. By the months up to "
+        "September 2026."
+    )
 
 
 def test_an_outcome_that_fell_claims_no_contribution(case: Case) -> None:
     case.value("performance_improvement", "-1.5", people=500, numerator="98.5", denominator=100)
     found = strategy(case)
     assert found.effect == (
-        "Productivity index is 1.5 % worse than in the four quarters before launch, 4.5 points "
-        "worse than where the programme has not started; that is no more than it varied before "
-        "launch (2.0 %)."
+        "Productivity index is 1.5 % below its baseline, the four quarters before launch, 4.5 "
+        "points worse than where the programme has not started; that is no more than it varied "
+        "before launch (2.0 %). The other way moved Operations (+10.0 %)."
     )
     assert found.confidence == "none"
 
@@ -185,7 +265,19 @@ def test_without_an_outcome_no_effect_is_stated(quarter_case: Case) -> None:
 def test_the_word_of_confidence(change: str, varied: str | None, other: str | None,
                                 word: str) -> None:  # fmt: skip
     given = [D(value) if value is not None else None for value in (varied, other)]
-    assert confidence(D(change), *given) == word
+    assert confidence(D(change), *given, lasting=True) == word
+
+
+@pytest.mark.parametrize(
+    ("change", "varied", "other", "word"),
+    [("6", "2", "3", "some"), ("6", "2", None, "weak"), ("6", "2", "6", "weak"),
+     ("-1", "2", None, "none")],
+)  # fmt: skip
+def test_one_quarter_alone_is_never_strong(
+    change: str, varied: str, other: str | None, word: str
+) -> None:
+    given = D(other) if other is not None else None
+    assert confidence(D(change), D(varied), given, lasting=False) == word
 
 
 # ---------------------------------------------------------------- splits
