@@ -164,7 +164,7 @@ def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, 
         "date": [page.data_as_of.year, page.data_as_of.month, page.data_as_of.day],
         "stale": clean(page.stale_note, 160) if page.stale_note else None,
         "reply_by": day(page.reply_by) if page.reply_by else None,
-        "comments": [clean(each, 90) for each in page.comments_asked],
+        "comments": [clean(each, 180) for each in page.comments_asked],
         "comments_title": sentence_case(
             f"{counted(len(page.comments_asked), 'comment')} asked of you"
         ),
