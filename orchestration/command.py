@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.alerts.commands import incidents
+from orchestration.delivery.commands import confirmation_link, serve_events, unknown
 from orchestration.delivery.edition_commands import rebuild
 from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
 from orchestration.problems import Problem
@@ -51,6 +52,9 @@ def cli() -> None:
 
 cli.add_command(record)
 cli.add_command(start)
+cli.add_command(unknown)
+cli.add_command(serve_events)
+cli.add_command(confirmation_link)
 cli.add_command(incidents)
 cli.add_command(rebuild)
 

@@ -169,6 +169,17 @@ class AlertSettings(_Strict):
     lead_role: str = "program_lead"
 
 
+class ConfirmationSettings(_Strict):
+    """Links by which people confirm ("I cascaded this"); ``serve-events`` answers them.
+
+    They are given out where ``base_url`` is set and ``ADOPTION_LINK_KEY`` in the environment.
+    """
+
+    base_url: str | None = Field(
+        default=None, description="where serve-events is reached from outside; https"
+    )
+
+
 class FeedSettings(_Strict):
     """One feed: where its deliveries lie and how they become the contract's table.
 
@@ -248,6 +259,8 @@ class Secrets(BaseSettings):
 
     smtp_password: SecretStr | None = None
     sendgrid_api_key: SecretStr | None = None
+    sendgrid_webhook_key: SecretStr | None = None  # public, and refused in the file all the same
+    link_key: SecretStr | None = None
     alert_webhook: SecretStr | None = None
     heartbeat_url: SecretStr | None = None
 
@@ -269,6 +282,7 @@ class Settings(_Strict):
     landing: LandingSettings = LandingSettings()
     review: ReviewSettings = ReviewSettings()
     delivery: DeliverySettings = DeliverySettings()
+    confirmations: ConfirmationSettings = ConfirmationSettings()
     alerts: AlertSettings = AlertSettings()
     feeds: dict[FeedName, FeedSettings] = Field(default_factory=dict, validate_default=True)
 

@@ -22,6 +22,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from orchestration.periods import Period
 from orchestration.problems import Problem
+from orchestration.recording.links import cascaded, link
 from orchestration.review.draft_files import Letter, letter_folder
 from orchestration.review.email import manifest, stale_mark
 from orchestration.review.pages import template
@@ -398,6 +399,7 @@ def fields_of(
         "role": wording.role_name(sponsor.role),
         "report_on": long_date(published_on(basis.period.shift(1), basis.settings)),
         "confirm_to": _address(basis.settings),
+        "confirm_link": link(basis.settings, cascaded(message.message_id, message.expires_on)),
         **{name: message.texts.get(name) for name in _FIELDS},
         **_figure(basis, page, line[0]),
         **_completed(page),
@@ -670,9 +672,10 @@ def _asked(kit: Kit, basis: Basis) -> str:
 def _view(text: Text, kit: Kit, basis: Basis) -> dict[str, Any]:
     """A text for the templates: paragraphs in parts, of which some are links."""
     links = {_address(basis.settings): _confirmation(kit, basis)}
-    link = kit.message.texts.get("link", "")
-    if re.match(r"https?://\S+$", link):
-        links[link] = link
+    confirmed = link(basis.settings, cascaded(kit.message.message_id, kit.message.expires_on))
+    for address in (kit.message.texts.get("link", ""), confirmed):
+        if re.match(r"https?://\S+$", address):
+            links[address] = address
     return {
         "title": TEXTS[text.name],
         "subject": text.subject,

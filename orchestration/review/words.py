@@ -151,4 +151,5 @@ def wrapped(text: str, indent: str = "") -> str:
         initial_indent=first,
         subsequent_indent=indent,
         break_on_hyphens=False,
+        break_long_words=False,  # a link in two is none
     )

@@ -17,10 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
+from orchestration.recording.links import Signer
+from orchestration.review.draft_files import Letter
 from orchestration.review.kit import (
     TEXTS,
     Basis,
@@ -46,7 +49,12 @@ from orchestration.scorecard.model import (
     Mark,
     SheetKpi,
 )
-from orchestration.settings import OrganisationSettings, PathSettings, Settings
+from orchestration.settings import (
+    ConfirmationSettings,
+    OrganisationSettings,
+    PathSettings,
+    Settings,
+)
 from orchestration.warehouse.published import publish
 from tests.review import rituals, scorecards
 from tests.review.values import NO_DATA, SUPPRESSED, value
@@ -553,6 +561,37 @@ def test_the_letter_carries_the_texts_and_each_to_paste() -> None:
     assert confirm == "mailto:adoption-review@example.org?subject=Heard%3A%20M-2%2C%20Operations"
     again, _ = build_kits(given_basis)
     assert kit_letter(again[0], given_basis) == letter
+
+
+def test_where_links_are_set_up_a_cascade_is_confirmed_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = Settings(
+        organisation=OrganisationSettings(name="Meridian Foods"),
+        confirmations=ConfirmationSettings(base_url="https://adoption.example.org"),
+    )
+    assert "mailto:" in str(letter_of(settings).files["cascade.html"])  # there is no key
+    key = SecretStr("k" * 32)
+    monkeypatch.setenv("ADOPTION_LINK_KEY", key.get_secret_value())
+    letter = letter_of(settings)
+    (confirm,) = _Paragraphs(str(letter.files["cascade.html"])).links
+    assert f"that your team has heard it: {confirm}" in str(letter.files["cascade.txt"])
+    assert confirm in str(letter.files["email.txt"])  # on one line
+    assert "mailto:" not in str(letter.files["cascade.html"])
+    place, _, token = confirm.rpartition("/")
+    assert place == "https://adoption.example.org/confirm"
+    confirmation = Signer(key).read(token)
+    assert confirmation is not None
+    assert (confirmation.what, confirmation.about) == ("cascaded", "M-2")
+    assert confirmation.until == date(2026, 11, 29)  # ten days after the message expires
+    assert letter_of(settings) == letter  # rendered again, the same to the byte
+
+
+def letter_of(settings: Settings) -> Letter:
+    given_basis = basis(settings=settings)
+    (kit,), faults = build_kits(given_basis)
+    assert faults == []
+    return kit_letter(kit, given_basis)
 
 
 def test_hostile_text_is_text() -> None:

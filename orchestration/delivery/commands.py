@@ -1,0 +1,128 @@
+"""The commands ``unknown``, ``serve-events`` and ``confirmation-link``."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import click
+
+from orchestration.problems import Problem
+from orchestration.settings import load_settings
+from orchestration.state import LedgerRow, SendStatus, State
+
+
+@click.group()
+def unknown() -> None:
+    """Messages of which nobody knows whether they were taken; each waits for a person's word."""
+
+
+def _row(state: State, number: int) -> LedgerRow:
+    """The unknown row of that number.
+
+    Raises:
+        Problem: there is none.
+    """
+    found = [row for row in state.ledger_rows() if row.ledger_id == number]
+    if not found or found[0].status is not SendStatus.UNKNOWN:
+        stands = f"is {found[0].status}" if found else "does not exist"
+        raise Problem(
+            f"message {number} {stands}; there is nothing to decide.",
+            remedy="see the list: python -m orchestration unknown list.",
+        )
+    return found[0]
+
+
+def _decide(number: int, verdict: str, why: str) -> LedgerRow:
+    with State.open(load_settings()) as state:
+        row = _row(state, number)
+        state.decide(
+            row.message_kind,
+            row.subject_id,
+            row.recipient,
+            verdict,
+            why=f"a person's word: {why}",
+            letter=row.letter,
+        )
+    return row
+
+
+@unknown.command("list")
+def list_unknown() -> None:
+    """Print every unknown message with its number, and what is known of it."""
+    with State.open(load_settings()) as state:
+        state.expire()  # whose sender died meanwhile
+        rows = [row for row in state.ledger_rows() if row.status is SendStatus.UNKNOWN]
+    for row in rows:
+        letter = f" letter {row.letter}" if row.letter else ""
+        click.echo(
+            f"{row.ledger_id:>6}  {row.message_kind} {row.subject_id}{letter} to {row.recipient}, "
+            f"{row.updated_at:%Y-%m-%d %H:%M} UTC: {row.detail or 'no answer'}"
+        )
+    click.echo(f"{len(rows)} unknown.")
+
+
+_WHY = click.option("--why", required=True, help="how you know; kept in the ledger")
+
+
+@unknown.command("resend")
+@click.argument("number", type=int)
+@_WHY
+def resend(number: int, why: str) -> None:
+    """Message NUMBER never came: the next run of its publication sends it again."""
+    row = _decide(number, "resend", why)
+    click.echo(f"{number} is planned: the next publishing run of {row.subject_id} sends it.")
+
+
+@unknown.command("settle")
+@click.argument("number", type=int)
+@click.option("--as", "verdict", type=click.Choice(["accepted", "failed"]), required=True)
+@_WHY
+def settle(number: int, verdict: str, why: str) -> None:
+    """Message NUMBER came, or will never come: nothing more is sent."""
+    _decide(number, verdict, why)
+    click.echo(f"{number} is {verdict}; nothing is sent.")
+
+
+@click.command("serve-events")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8025, show_default=True)
+def serve_events(host: str, port: int) -> None:
+    """Take SendGrid's events and confirmations by link; put it behind a proxy that speaks TLS."""
+    from orchestration.delivery.events import serve
+
+    click.echo(f"http://{host}:{port}  /sendgrid/events  /confirm/...  (stop with Ctrl-C)")
+    serve(load_settings(), host, port)
+
+
+@click.command("confirmation-link")
+@click.option("--message", help="id of the message that was cascaded")
+@click.option("--sitting", help="weekly, monthly, quarterly or manager_forum")
+@click.option("--on", help="the day of the sitting; default today")
+def confirmation_link(message: str | None, sitting: str | None, on: str | None) -> None:
+    """Print a link by which people confirm a cascade (--message) or attendance (--sitting)."""
+    from orchestration.recording.links import attended, cascaded, link
+    from orchestration.review.kit import read_messages
+
+    settings = load_settings()
+    if (message is None) == (sitting is None):
+        raise Problem("give either --message or --sitting.")
+    if sitting is not None:
+        try:
+            day = date.fromisoformat(on) if on else datetime.now(settings.organisation.zone).date()
+        except ValueError:
+            raise Problem(
+                f"--on: {on!r} is not a date.", remedy="write it as 2026-01-31."
+            ) from None
+        confirmation = attended(sitting, day)
+    else:
+        found = [each for each in read_messages(settings) if each.message_id == message]
+        if not found:
+            raise Problem(f"no message is called {message!r}.", file="messages.csv")
+        confirmation = cascaded(found[0].message_id, found[0].expires_on)
+    address = link(settings, confirmation)
+    if not address:
+        raise Problem(
+            "confirmation links are not set up.",
+            remedy="set [confirmations] base_url, and ADOPTION_LINK_KEY in the environment.",
+        )
+    click.echo(address)
