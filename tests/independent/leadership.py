@@ -178,6 +178,18 @@ class Leadership(Reference):
             and (entry["finished"] is None or entry["finished"] >= self.start)
         ]
 
+    def still_waiting(self, unit: str) -> Index:
+        """Days of the longest wait of a decision that is still open, and of how many."""
+        days = [
+            (self.end - entry["asked"]).days
+            for entry in self.log
+            if entry["kind"] == "decision"
+            and entry["withdrawn"] is None
+            and entry["finished"] is None
+            and unit in self.above(entry["unit"])
+        ]
+        return (max(days), len(days), max(days)) if days else (None, None, None)
+
     # --- role modelling and messages ---
 
     @cached_property
@@ -221,23 +233,33 @@ class Leadership(Reference):
     def velocities(self) -> dict[Any, Any]:
         return self.velocity(mandatory=False)
 
-    @cached_property
-    def managers(self) -> dict[str, str]:
-        """Eligible employees who have an employed report, or the level, and their unit."""
-        manager_of = {
-            row["person_id"]: row["manager_id"]
-            for row in sorted(self.feeds["people"], key=lambda row: row["valid_from"])
-            if row["valid_from"] <= self.end
-        }
+    def managers(self, issued: date) -> dict[str, str]:
+        """Who led somebody employed on that day, or had the level, and counts now; their unit then.
+
+        Of people first known later, the first that is known of them stands for that day.
+        """
+        then: dict[str, Row] = {}
+        for row in sorted(self.feeds["people"], key=lambda row: row["valid_from"]):
+            if row["valid_from"] <= (issued if row["person_id"] in then else self.end):
+                then[row["person_id"]] = row
+
+        def employed(row: Row) -> bool:
+            ends = [day for day in (row.get("left_on"), row.get("valid_to")) if day]
+            return (row["hired_on"] or issued) <= issued and all(day > issued for day in ends)
+
         leading = {
-            manager_of[p.id]
-            for p in self.people.values()
-            if p.employed(self.end) and manager_of[p.id] != p.id
+            row["manager_id"]
+            for row in then.values()
+            if employed(row) and row["manager_id"] != row["person_id"]
         }
         return {
-            p.id: p.unit
-            for p in self.eligible.values()
-            if p.line == "employee" and (p.id in leading or p.level == "manager")
+            person: row["org_unit_id"] if row["org_unit_id"] in self.parents else now.unit
+            for person, row in then.items()
+            if (now := self.eligible.get(person)) is not None
+            and now.line == "employee"
+            and employed(row)
+            and (person in leading or row["leader_level"] == "manager")
+            and (row["valid_from"] <= issued or (row["role_started_on"] or issued) <= issued)
         }
 
     def cascade(self, unit: str) -> Index:
@@ -245,12 +267,14 @@ class Leadership(Reference):
             (as_date(m["expires_on"]) >= self.end, m["issued_on"], m)  # type: ignore[operator]
             for m in self.seeds["messages"]
             if (as_date(m["issued_on"]) or FOREVER) <= self.end
+            and (as_date(m["expires_on"]) or FOREVER) >= self.start
             and (m["audience_org_unit_id"].replace("*", "all")) in self.above(unit)
         ]
-        managers = {p for p, of in self.managers.items() if unit in self.above(of)}
         if not reaching:
             return None, None, None
         _, issued, message = max(reaching, key=lambda found: found[:2])
+        places = self.managers(date.fromisoformat(issued))
+        managers = {p for p, of in places.items() if unit in self.above(of)}
         confirmed = {
             row["person_id"]
             for row in self.feeds["leader_actions"]
@@ -259,7 +283,7 @@ class Leadership(Reference):
             and date.fromisoformat(issued) <= row["happened_on"] <= self.end
         }
         audience = message["audience_org_unit_id"].replace("*", "all")
-        anywhere = {p for p, of in self.managers.items() if audience in self.above(of)} & confirmed
+        anywhere = {p for p, of in places.items() if audience in self.above(of)} & confirmed
         mine = managers & confirmed
         share = 100 * len(mine) / len(managers) if managers and anywhere else None
         return len(mine), len(managers), share
@@ -306,6 +330,7 @@ class Leadership(Reference):
             found[None, unit, "velocity_before"] = self.velocity_around(unit, (-2, -1), built)
             found[None, unit, "velocity_after"] = self.velocity_around(unit, (1, 2), built)
             found[None, unit, "cascade_reach"] = self.cascade(unit)
+            found[None, unit, "longest_open_wait_days"] = self.still_waiting(unit)
         return found
 
     @staticmethod

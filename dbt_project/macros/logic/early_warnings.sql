@@ -2,7 +2,9 @@
 
    What is measured has a parameter in the seed early_warnings; of several thresholds of one
    parameter that are passed, the furthest warns. Conditions that hold over spans of days are swept
-   day by day, so that since_on is the first day on which they held without a break. #}
+   day by day, so that since_on is the first day on which they held without a break. A quarter is
+   warned of what holds at its end, as its last month is. due_on counts calendar days, since days
+   off are not known here: the earliest day, which the scorecard moves past them. #}
 {% macro early_warnings(grain) -%}
 with
 
@@ -202,7 +204,13 @@ sentences_in_use as (
             actions.message_id
         from periods as cited
         inner join {{ ref('stg_lake__leader_actions') }} as actions
-            on actions.happened_on between cited.period_start and cited.period_end
+            on
+                actions.happened_on
+{%- if grain == 'quarter' %}
+                between {{ start_of('month', 'cited.period_end') }} and cited.period_end
+{%- else %}
+                between cited.period_start and cited.period_end
+{%- endif %}
     ) as citations
         on
             periods.period_start = citations.period_start
@@ -239,37 +247,6 @@ newest_sentences as (
             and tree.ancestor_id = sentences_in_use.org_unit_id
 ),
 
--- who took over a team after the message went out cannot be late with it
-newcomers as (
-    select
-        cascade.period_start,
-        cascade.message_id,
-        cascade.org_unit_id,
-        count(*) as managers
-    from {{ of_grain('message_cascade', grain) }} as cascade
-    inner join tree
-        on cascade.period_start = tree.period_start and cascade.org_unit_id = tree.ancestor_id
-    inner join {{ of_grain('int_managers', grain) }} as managers
-        on
-            tree.period_start = managers.period_start
-            and tree.org_unit_id = managers.org_unit_id
-            and managers.is_counted
-    inner join {{ of_grain('int_people', grain) }} as people
-        on
-            managers.period_start = people.period_start
-            and managers.person_id = people.person_id
-            and people.role_started_on > cascade.issued_on
-    left join {{ ref('stg_lake__leader_actions') }} as actions
-        on
-            cascade.message_id = actions.message_id
-            and managers.person_id = actions.person_id
-            and actions.kind = 'manager_cascade'
-            and actions.happened_on
-            between cascade.issued_on and {{ add_days('cascade.issued_on', 10) }}
-    where actions.action_id is null
-    group by cascade.period_start, cascade.message_id, cascade.org_unit_id
-),
-
 -- judged once the ten days are over, while the message is live
 cascades as (
     select
@@ -277,7 +254,7 @@ cascades as (
         cascade.org_unit_id,
         cascade.message_id,
         cascade.issued_on,
-        cascade.managers - coalesce(newcomers.managers, 0) as managers,
+        cascade.managers,
         cascade.confirmed_in_window,
         row_number() over (
             partition by cascade.period_start, cascade.org_unit_id
@@ -288,15 +265,10 @@ cascades as (
         on
             cascade.period_start = launched.period_start
             and cascade.org_unit_id = launched.org_unit_id
-    left join newcomers
-        on
-            cascade.period_start = newcomers.period_start
-            and cascade.message_id = newcomers.message_id
-            and cascade.org_unit_id = newcomers.org_unit_id
     where
         cascade.is_live = 1
         and cascade.age_days >= 10
-        and cascade.managers > coalesce(newcomers.managers, 0)
+        and cascade.managers > 0
 ),
 
 -- what leaders did for a unit, by function; people right of the whole belong to none

@@ -251,6 +251,30 @@ waits as (
         and log.status <> 'withdrawn'
 ),
 
+-- the decision about the unit, or about one beneath it, that has waited longest and still waits
+open_waits as (
+    select
+        log.period_start,
+        tree.ancestor_id as org_unit_id,
+        log.entry_id,
+        log.owner_person_id,
+        log.waiting_days,
+        count(*) over (partition by log.period_start, tree.ancestor_id) as decisions,
+        row_number() over (
+            partition by log.period_start, tree.ancestor_id
+            order by log.waiting_days desc, log.entry_id asc
+        ) as place
+    from log
+    inner join tree
+        on
+            log.period_start = tree.period_start
+            and log.counts_in_org_unit_id = tree.org_unit_id
+    where
+        log.kind = 'decision'
+        and log.waiting_days is not null
+        and log.status in ('open', 'overdue')
+),
+
 placed_waits as (
     select
         waits.*,
@@ -295,7 +319,7 @@ reviews as (
     group by actions.period_start, actions.person_id, actions.org_unit_id
 ),
 
--- the newest message of those that reach the unit, a live one first
+-- the newest message of those that reach the unit in the period, one live at its end first
 newest_messages as (
     select
         cascade.*,
@@ -307,6 +331,7 @@ newest_messages as (
             order by cascade.is_live desc, cascade.issued_on desc, cascade.message_id asc
         ) as place
     from {{ of_grain('message_cascade', grain) }} as cascade
+    where cascade.expires_on >= cascade.period_start
 ),
 
 plan as (
@@ -402,7 +427,8 @@ indices as (
             when leader_weeks.person_id is null then 'not yet a week in the role'
             when leader_weeks.weeks = 0 then 'on leave throughout'
             when leader_weeks.actions = 0 then 'no record'
-        end as reason
+        end as reason,
+        cast(null as varchar) as detail
     from leaders
     left join leader_weeks
         on
@@ -423,7 +449,8 @@ indices as (
         {{ whole('10000') }} as below,
         figures.people,
         0 as places,
-        figures.no_data_reason as reason
+        figures.no_data_reason as reason,
+        cast(null as varchar) as detail
     from figures
     where figures.kpi_id = 'sponsor_visible_weeks'
     union all
@@ -451,7 +478,8 @@ indices as (
             when kinds.index_id = 'leaders_flagship' and feeds.enrolments_reason is not null
                 then feeds.enrolments_reason
             when modelling.leaders is null then 'no leaders named'
-        end as reason
+        end as reason,
+        cast(null as varchar) as detail
     from units
     cross join (
         select 'leaders_active' as index_id
@@ -477,7 +505,8 @@ indices as (
         {{ whole('10000') }} as below,
         cast(null as bigint) as people,
         0 as places,
-        feeds.enrolments_reason as reason
+        feeds.enrolments_reason as reason,
+        cast(null as varchar) as detail
     from leaders
     left join feeds on leaders.period_start = feeds.period_start
     left join {{ of_grain('int_flagship_completions', grain) }} as completions
@@ -497,7 +526,8 @@ indices as (
         {{ ten_thousandths('commitments.due') }} as below,
         cast(null as bigint) as people,
         0 as places,
-        case when commitments.due is null then 'no record' end as reason
+        case when commitments.due is null then 'no record' end as reason,
+        cast(null as varchar) as detail
     from leaders
     left join leader_commitments as commitments
         on
@@ -516,7 +546,8 @@ indices as (
         {{ ten_thousandths('commitments.due') }} as below,
         headcounts.headcount as people,
         0 as places,
-        case when commitments.due is null then 'no record' end as reason
+        case when commitments.due is null then 'no record' end as reason,
+        cast(null as varchar) as detail
     from units
     left join headcounts
         on
@@ -539,7 +570,8 @@ indices as (
         {{ whole('20000') }} as below,
         cast(null as bigint) as people,
         1 as places,
-        case when waits.decisions is null then 'no record' end as reason
+        case when waits.decisions is null then 'no record' end as reason,
+        cast(null as varchar) as detail
     from leaders
     left join median_waits as waits
         on
@@ -559,7 +591,8 @@ indices as (
         {{ whole('20000') }} as below,
         headcounts.headcount as people,
         1 as places,
-        case when waits.decisions is null then 'no record' end as reason
+        case when waits.decisions is null then 'no record' end as reason,
+        cast(null as varchar) as detail
     from units
     left join headcounts
         on
@@ -570,6 +603,31 @@ indices as (
             units.period_start = waits.period_start
             and waits.subject = 'unit'
             and units.org_unit_id = waits.subject_id
+    union all
+    select
+        units.period_start,
+        'unit' as subject,
+        waits.owner_person_id as person_id,
+        units.org_unit_id,
+        'longest_open_wait_days' as index_id,
+        {{ amount('waits.waiting_days') }} as numerator,
+        {{ amount('waits.decisions') }} as denominator,
+        {{ ten_thousandths('waits.waiting_days') }} as above,
+        {{ whole('10000') }} as below,
+        headcounts.headcount as people,
+        0 as places,
+        case when waits.decisions is null then 'nothing waits' end as reason,
+        waits.entry_id as detail
+    from units
+    left join headcounts
+        on
+            units.period_start = headcounts.period_start
+            and units.org_unit_id = headcounts.org_unit_id
+    left join open_waits as waits
+        on
+            units.period_start = waits.period_start
+            and units.org_unit_id = waits.org_unit_id
+            and waits.place = 1
     union all
     select
         leaders.period_start,
@@ -583,7 +641,8 @@ indices as (
         {{ whole('10000') }} as below,
         cast(null as bigint) as people,
         0 as places,
-        case when reviews.attended is null then 'no record' end as reason
+        case when reviews.attended is null then 'no record' end as reason,
+        cast(null as varchar) as detail
     from leaders
     left join reviews
         on
@@ -607,7 +666,8 @@ indices as (
             when around.org_unit_id is null then 'no sponsor named'
             when around.completed_in is null then 'no completion of the sponsor recorded'
             when around.periods_before < 2 then 'no figures of the two {{ grain }}s before'
-        end as reason
+        end as reason,
+        cast(null as varchar) as detail
     from units
     left join around
         on
@@ -633,7 +693,8 @@ indices as (
                 {{ add_months('around.completed_in', 2 * months) }} > around.period_start
                 then 'the two {{ grain }}s after are not over'
             when around.periods_after < 2 then 'no figures of the two {{ grain }}s after'
-        end as reason
+        end as reason,
+        cast(null as varchar) as detail
     from units
     left join around
         on
@@ -653,10 +714,11 @@ indices as (
         coalesce(messages.managers, 0) as people,
         0 as places,
         case
-            when messages.message_id is null then 'no message issued'
+            when messages.message_id is null then 'no message in this period'
             when messages.managers = 0 then 'no managers'
             when messages.confirmed_anywhere = 0 then 'no record'
-        end as reason
+        end as reason,
+        messages.message_id as detail
     from units
     left join newest_messages as messages
         on
@@ -679,7 +741,8 @@ indices as (
         case
             when unit_plans.due is null then 'no plan runs'
             when unit_plans.due = 0 then 'nothing due'
-        end as reason
+        end as reason,
+        cast(null as varchar) as detail
     from units
     left join headcounts
         on
@@ -706,7 +769,8 @@ indices as (
         case
             when leader_plans.due is null then 'no action of the plan'
             when leader_plans.due = 0 then 'nothing due'
-        end as reason
+        end as reason,
+        cast(null as varchar) as detail
     from leaders
     left join leader_plans
         on
@@ -735,6 +799,7 @@ select
             then {{ rounded_quotient('safe.above', 'safe.safe_below', 'safe.places') }}
     end as value,
     cast(safe.people as bigint) as people,
-    safe.reason as no_data_reason
+    safe.reason as no_data_reason,
+    safe.detail
 from safe
 {%- endmacro %}

@@ -1,5 +1,8 @@
 {# Messages issued in the 13 months up to the period's end, or still live then, in every unit they
-   reach: how many of its managers (those beneath it included) confirmed that they passed it on. #}
+   reach: how many of its managers (those beneath it included) confirmed that they passed it on.
+
+   Its managers are those of the day of issue who still count at the period's end: who took over
+   later could not pass it on in time, and who led then is asked though they lead nobody now. #}
 {% macro message_cascade(grain) -%}
 {%- set window_days = 10 -%}
 with
@@ -34,17 +37,96 @@ messages as (
             )
 ),
 
+issues as (
+    select distinct
+        messages.period_start,
+        messages.message_id,
+        messages.issued_on
+    from messages
+),
+
+-- people as they were known on that day, else as they were known first
+versions as (
+    select
+        issues.period_start,
+        issues.message_id,
+        issues.issued_on,
+        people.person_id,
+        people.manager_id,
+        people.leader_level,
+        people.org_unit_id,
+        people.valid_from,
+        people.valid_to,
+        people.hired_on,
+        people.role_started_on,
+        people.left_on,
+        row_number() over (
+            partition by issues.period_start, issues.message_id, people.person_id
+            order by
+                case when people.valid_from <= issues.issued_on then 0 else 1 end,
+                abs({{ days_between('people.valid_from', 'issues.issued_on') }})
+        ) as recency
+    from issues
+    inner join {{ of_grain('stg_control__periods', grain) }} as periods
+        on issues.period_start = periods.period_start
+    inner join {{ ref('stg_lake__people') }} as people
+        on people.valid_from <= periods.period_end
+),
+
+employed as (
+    select versions.*
+    from versions
+    where
+        versions.recency = 1
+        and (versions.hired_on is null or versions.hired_on <= versions.issued_on)
+        and (versions.left_on is null or versions.left_on > versions.issued_on)
+        and (versions.valid_to is null or versions.valid_to > versions.issued_on)
+),
+
+leads_then as (
+    select distinct
+        employed.period_start,
+        employed.message_id,
+        employed.manager_id as person_id
+    from employed
+    where employed.manager_id <> employed.person_id
+),
+
 managers as (
     select
-        managers.period_start,
+        employed.period_start,
+        employed.message_id,
         tree.ancestor_id as org_unit_id,
-        managers.person_id
-    from {{ of_grain('int_managers', grain) }} as managers
+        employed.person_id
+    from employed
+    inner join {{ of_grain('int_population', grain) }} as population
+        on
+            employed.period_start = population.period_start
+            and employed.person_id = population.person_id
+            and population.is_eligible
+            and population.employment_line = 'employee'
+    left join leads_then
+        on
+            employed.period_start = leads_then.period_start
+            and employed.message_id = leads_then.message_id
+            and employed.person_id = leads_then.person_id
+    left join tree as units
+        on
+            employed.period_start = units.period_start
+            and employed.org_unit_id = units.org_unit_id
+            and units.distance = 0
     inner join tree
         on
-            managers.period_start = tree.period_start
-            and managers.org_unit_id = tree.org_unit_id
-    where managers.is_counted
+            employed.period_start = tree.period_start
+            and coalesce(units.org_unit_id, population.org_unit_id) = tree.org_unit_id
+    where
+        (leads_then.person_id is not null or employed.leader_level = 'manager')
+        -- the first snapshot came after the issue: the role says since when
+        and (
+            employed.valid_from <= employed.issued_on
+            or employed.role_started_on is null
+            or employed.role_started_on <= employed.issued_on
+        )
 ),
 
 confirmations as (
@@ -92,6 +174,7 @@ inner join tree as reached
 left join managers
     on
         messages.period_start = managers.period_start
+        and messages.message_id = managers.message_id
         and reached.org_unit_id = managers.org_unit_id
 left join confirmations
     on

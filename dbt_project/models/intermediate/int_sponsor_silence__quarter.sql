@@ -1,0 +1,3 @@
+{{ config(tags=['quarter'], meta={'unpublished': true}) }}
+
+{{ int_sponsor_silence('quarter') }}

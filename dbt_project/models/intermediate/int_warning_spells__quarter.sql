@@ -1,0 +1,3 @@
+{{ config(tags=['quarter'], meta={'unpublished': true}) }}
+
+{{ int_warning_spells('quarter') }}

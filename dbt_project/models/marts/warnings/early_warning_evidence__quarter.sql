@@ -1,0 +1,3 @@
+{{ config(tags=['quarter']) }}
+
+{{ early_warning_evidence('quarter') }}
