@@ -114,18 +114,22 @@ def finding(row: Row, figures: Figures) -> str:
 
 
 def _too_few(row: Row, figures: Figures) -> bool:
-    """Whether the measure is a share of a group below the privacy threshold."""
+    """Whether the measure is of a group below the privacy threshold, or would give one away.
+
+    Warnings of several units may stand beside each other: a mean or a share of a unit and of all
+    but one of its parts tells that part's.
+    """
     unit = figures.unit_of_row(row)
     if row["parameter"] == HOURS:
-        return int(figures.units.get(unit, {}).get("headcount") or 0) < figures.threshold
+        heads = {each: int(given["headcount"] or 0) for each, given in figures.units.items()}
+        return not heads.get(unit) or unit in figures.few(heads)
     if row["parameter"] == CASCADE:
-        own = figures.beneath(unit)
-        managers = sum(
-            int(r["managers"] or 0)
-            for r in figures.marts.message_cascade
-            if r["message_id"] == row["message_id"] and figures.unit_of_row(r) in own
-        )
-        return managers < figures.threshold
+        managers = dict.fromkeys(figures.units, 0)
+        for r in figures.marts.message_cascade:
+            if r["message_id"] == row["message_id"]:
+                for each in figures.above(figures.unit_of_row(r)):
+                    managers[each] += int(r["managers"] or 0)
+        return not managers.get(unit) or unit in figures.few(managers)
     return False
 
 

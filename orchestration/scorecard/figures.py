@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import cast
 
 from orchestration.periods import Grain, Period
@@ -55,6 +56,8 @@ ADDITIVE_RATES = frozenset(
 """Rates whose year to date is the sum of numerators over the sum of denominators."""
 ADDITIVE_SUMS = frozenset({"mandatory_short_notice", "idle_seat_cost"})
 """Amounts of a period that add up over the year. Stocks and medians do not."""
+COUNTS_OF_PEOPLE = frozenset({"mandatory_overdue_today"})
+"""KPIs whose value is itself a number of people."""
 OTHER_GROUP = Decimal("1.5")
 """A lasting change of the number counted by this factor makes a series hard to compare."""
 
@@ -160,6 +163,10 @@ class Figures:
                 found.add(each)
         return frozenset(found) if unit != self.root else frozenset({*found, *self.order})
 
+    def above(self, unit: str) -> Iterable[str]:
+        """The unit and every unit that holds it, up to the whole organisation."""
+        return [each for each in self.order if unit in self.beneath(each)]
+
     def topmost(self, units: Iterable[str]) -> list[str]:
         """Of these units those without another of them above, in tree order."""
         wanted = {unit for unit in units if unit in self.units}
@@ -185,6 +192,8 @@ class Figures:
         if row is None:
             return 0
         known = row.get("people")
+        if row["kpi_id"] in COUNTS_OF_PEOPLE and row["value"]:
+            return int(row["value"])  # the people counted are the group, not those looked at
         if known or not row["value"]:
             return int(known or 0)
         headcount = self.units.get(str(row["org_unit_id"]), {}).get("headcount")
@@ -215,20 +224,38 @@ class Figures:
         """Numerator or denominator as it is shown.
 
         A count of people is withheld, too, when those it leaves out are a small group: headcount
-        less the count would number the few people on leave.
+        less the count would number the few people on leave. The same holds of two counts beside
+        each other: the larger one less the other would number the few whom only one counts.
         """
         if self.small(row):
             return wording.suppressed()
-        if row is not None and row["denominator"] == row["people"]:
-            headcount = int(self.units[self.root]["headcount"] or 0)
-            own = row["period_start"] == self.period.start
-            if own and 0 < headcount - self.people(row) < self.threshold:
-                return wording.suppressed()
+        if self._counts_heads(row) and self.people(row) not in self._telling_counts:
+            return wording.suppressed()
         if row is None or row[name] is None:
             return wording.no_data(None)
         if catalogue["unit"] == "currency" and name == "numerator":
             return wording.value_figure(row[name], "currency", 0, self.currency)
         return wording.plain_figure(row[name])
+
+    def _counts_heads(self, row: Row | None) -> bool:
+        """Whether a row's denominator is a number of this period's people."""
+        return (
+            row is not None
+            and row["period_start"] == self.period.start
+            and row["denominator"] == row["people"]
+        )
+
+    @cached_property
+    def _telling_counts(self) -> frozenset[int]:
+        """The counts of people that may stand on one page: no two differ by a small group."""
+        kept = [int(self.units[self.root]["headcount"] or 0)]
+        for catalogue in [*self.of_role("headline"), *self.of_role("below")]:
+            row = self.reading(catalogue).value
+            if row is not None and self._counts_heads(row):
+                count = self.people(row)
+                if all(not 0 < abs(count - other) < self.threshold for other in kept):
+                    kept.append(count)
+        return frozenset(kept)
 
     def target(self, catalogue: Row, row: Row | None) -> Figure:
         """The target in force for the period."""

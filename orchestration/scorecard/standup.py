@@ -16,6 +16,7 @@ from orchestration.scorecard.charter import Charter
 from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.marts import Row
 from orchestration.scorecard.model import Blocker, EarlyWarning, LogEntry, StandUp, Win
+from orchestration.scorecard.suppression import hidden_units
 
 MOST_BLOCKERS = 3
 MOST_WINS = 3
@@ -157,12 +158,18 @@ def _overdue_learning(figures: Figures) -> Iterator[_Found]:
     catalogue = figures.catalogue.get(OVERDUE_PEOPLE)
     if catalogue is None:
         return
+    readings = {unit: figures.reading(catalogue, unit) for unit in figures.order}
+    counts = {
+        unit: int(reading.value["value"] or 0)
+        for unit, reading in readings.items()
+        if reading.value is not None
+    }
+    few = _few_beside_the_whole(figures, counts)
     for unit in _divisions(figures):
-        reading = figures.reading(catalogue, unit)
-        if reading.value is None or not reading.value["value"]:
+        people = counts.get(unit, 0)
+        if not people:
             continue
-        people = int(reading.value["value"])
-        shown = figures.shown(reading).state == "value" and people >= figures.threshold
+        shown = figures.shown(readings[unit]).state == "value" and unit not in few
         number = f"{wording.counted(people, 'person is', 'people are')}" if shown else "People are"
         yield _Found(
             "mandatory_overdue",
@@ -170,6 +177,16 @@ def _overdue_learning(figures: Figures) -> Iterator[_Found]:
             unit,
             people if shown else 0,
         )
+
+
+def _few_beside_the_whole(figures: Figures, counts: Mapping[str, int]) -> frozenset[str]:
+    """Divisions whose count is withheld: small ones, and those that give one away beside the sum.
+
+    The count of the whole stands beside its KPI, and only divisions are named here.
+    """
+    shown = {figures.root, *_divisions(figures)}
+    tree = {unit: None if unit == figures.root else figures.root for unit in shown}
+    return hidden_units(tree, {unit: counts.get(unit, 0) for unit in shown}, figures.threshold)
 
 
 def _falling(figures: Figures) -> Iterator[_Found]:

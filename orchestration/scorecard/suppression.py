@@ -7,12 +7,13 @@ units below it (remainders are disjoint, and every shown subtree is a union of t
 groups are safe if and only if no remainder holds between one and ``threshold - 1`` people. That
 one condition hides small groups and the complementary cells that would give them away, those of
 people directly in a unit included; ``tests/scorecard/test_suppression.py`` proves it by linear
-algebra.
+algebra, and ``tests/disclosure.py`` does so over everything that an edition shows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 Tree = Mapping[str, str | None]
 """Unit -> parent unit; a parent that is None or unknown makes a root."""
@@ -28,30 +29,84 @@ def hidden_units(tree: Tree, people: Mapping[str, int], threshold: int) -> froze
         threshold: groups smaller than this are withheld.
 
     Returns:
-        Small groups, and the smallest further units needed so that none can be derived. A unit
-        that is withheld only for others' sake is never itself derivable: else it would be shown.
+        Small groups, and of all further units needed so that none can be derived those that stand
+        for the fewest people together (then the fewest units).
     """
     units = _Units(tree, people)
-    hidden = {unit for unit in units.order if 0 < units.people[unit] < threshold}
-    small = frozenset(hidden)
+    # below[unit][left]: the cheapest way to withhold beneath a unit so that its remainder, were
+    # it shown, holds `left` people (or more, where `left` is the threshold)
+    below: dict[str, dict[int, _Choice]] = {}
+    hidden: list[str] = []
     for unit in reversed(units.order):  # children before parents
-        if unit in hidden:
-            continue
-        while 0 < units.remainder(unit, hidden) < threshold:
-            below = [u for u in units.nearest_shown(unit, hidden) if units.people[u] > 0]
-            if not below:
-                break
-            helpful = [u for u in below if units.remainder(u, hidden) > 0]
-            hidden.add(min(helpful or below, key=lambda u: (units.people[u], u)))
-    # What turned out not to be needed is shown again, the largest first.
-    changed = True
-    while changed:
-        changed = False
-        for unit in sorted(hidden - small, key=lambda u: (-units.people[u], u)):
-            if _safe(units, hidden - {unit}, threshold):
-                hidden.discard(unit)
-                changed = True
+        own = units.people[unit] - sum(units.people[child] for child in units.children[unit])
+        found: dict[int, _Choice] = {min(max(own, 0), threshold): _NOTHING}
+        for child in sorted(units.children[unit]):
+            found = _joined(
+                found, _ways(child, units.people[child], below.pop(child), threshold), threshold
+            )
+        below[unit] = found
+    for unit, choices in below.items():  # the roots
+        ways = _ways(unit, units.people[unit], choices, threshold)
+        # a whole is the headline of every page: it is withheld only where it is itself small
+        hidden += (ways.get(0) or min(ways.values(), key=_cost)).units()
     return frozenset(hidden)
+
+
+class _Choice(NamedTuple):
+    """Units withheld, and what that costs."""
+
+    people: int
+    cells: int
+    last: str
+    parts: tuple[_Choice, ...]
+
+    def units(self) -> list[str]:
+        found, stack = [], [self]
+        while stack:
+            choice = stack.pop()
+            if choice.last:
+                found.append(choice.last)
+            stack.extend(choice.parts)
+        return found
+
+
+_NOTHING = _Choice(0, 0, "", ())
+
+
+def _cost(choice: _Choice) -> tuple[int, int]:
+    return choice.people, choice.cells
+
+
+def _ways(
+    unit: str, people: int, below: Mapping[int, _Choice], threshold: int
+) -> dict[int, _Choice]:
+    """What a unit adds to the remainder above it -> the cheapest way to do so."""
+    ways: dict[int, _Choice] = {}
+    shown = [c for left, c in below.items() if people == 0 or left == 0 or left >= threshold]
+    if shown and not 0 < people < threshold:
+        ways[0] = min(shown, key=_cost)
+    if people > 0:
+        for left, choice in below.items():
+            withheld = _Choice(choice.people + people, choice.cells + 1, unit, (choice,))
+            if left not in ways or _cost(withheld) < _cost(ways[left]):
+                ways[left] = withheld
+    return ways
+
+
+def _joined(
+    one: Mapping[int, _Choice], other: Mapping[int, _Choice], threshold: int
+) -> dict[int, _Choice]:
+    """Two parts of a remainder together; more than the threshold is as good as the threshold."""
+    found: dict[int, _Choice] = {}
+    for left, first in one.items():
+        for more, second in other.items():
+            choice = _Choice(
+                first.people + second.people, first.cells + second.cells, "", (first, second)
+            )
+            at = min(left + more, threshold)
+            if at not in found or _cost(choice) < _cost(found[at]):
+                found[at] = choice
+    return found
 
 
 def remainders(
@@ -129,9 +184,3 @@ class _Units:
         """People of the subtree that are in no shown unit below ``unit``; never negative."""
         below = sum(self.people[child] for child in self.nearest_shown(unit, hidden))
         return max(0, self.people[unit] - below)
-
-
-def _safe(units: _Units, hidden: frozenset[str] | set[str], threshold: int) -> bool:
-    return not any(
-        0 < units.remainder(unit, hidden) < threshold for unit in units.order if unit not in hidden
-    )

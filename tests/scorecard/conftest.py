@@ -458,7 +458,7 @@ def full_case(case: Case) -> Case:
         case.signal("certification_rate", "ordinary", "hit_and_miss", basis="net_gain",
                     period=month, charted="0.2", mean="0.1", lower="-0.6", upper="1.4")  # fmt: skip
     case.value("performance_improvement", "3.4", period=quarter, numerator="103.4",
-               denominator=100, target=2)  # fmt: skip
+               denominator=100, target=2, people=500)  # fmt: skip
     case.signal("performance_improvement", "ordinary", period=quarter, charted="3.4",
                 mean=3, lower=-1, upper=7)  # fmt: skip
     case.value("seat_use", "83.3", period=quarter, numerator=500, denominator=600)

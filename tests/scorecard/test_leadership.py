@@ -397,6 +397,7 @@ def test_a_new_action_is_due_on_a_working_day_after_the_sitting(case: Case, peri
 def test_shares_of_a_small_group_are_told_without_a_number(full_case: Case) -> None:
     full_case.unit("x", "whole", headcount=4)
     full_case.unit("o", "whole", headcount=40)
+    full_case.row("message_cascade", message_id="m", org_unit_id="whole", managers=8)
     for unit, managers in (("x", 2), ("o", 20)):
         full_case.row("message_cascade", message_id="m", org_unit_id=unit, managers=managers)
         warn(full_case, "weak_cascade", 50, org_unit_id=unit, message_id="m",
@@ -409,6 +410,10 @@ def test_shares_of_a_small_group_are_told_without_a_number(full_case: Case) -> N
         ("mandatory_hours", "o"): "6 hours of mandatory learning due per head within 30 days",
         ("mandatory_hours", "x"): "Much mandatory learning is due within 30 days",
     }
+    # nor where the share of the whole less this unit's would tell that of the two managers
+    full_case.models["message_cascade"][0]["managers"] = 0
+    findings = {(w.warning_id, w.org_unit_id): w.finding for w in full_case.build().warnings}
+    assert findings["weak_cascade", "o"] == "Too few managers confirmed the message within 10 days"
 
 
 def test_evidence_is_the_newest_five_and_a_count(full_case: Case) -> None:

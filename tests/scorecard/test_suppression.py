@@ -126,6 +126,35 @@ def test_a_sibling_that_protects_alone_goes_before_one_that_does_not() -> None:
     assert hidden_units(tree, people, 5) == {"small", "c"}
 
 
+def test_a_division_stays_where_a_team_protects_as_well() -> None:
+    """Three people directly in the whole: hiding B (300) would do, A with one team costs less."""
+    tree = {"w": None, "A": "w", "B": "w", "a1": "A", "a2": "A"}
+    people = {"w": 503, "A": 200, "B": 300, "a1": 190, "a2": 10}
+    assert hidden_units(tree, people, 5) == {"A", "a2"}
+
+
+def test_the_fewest_people_are_hidden_that_can_be() -> None:
+    """Against every choice there is: none that is safe costs fewer people, then fewer units."""
+    chance = random.Random(23)
+    for _ in range(300):
+        names = [f"u{i}" for i in range(chance.randint(2, 8))]
+        tree: dict[str, str | None] = {"u0": None}
+        for i, name in enumerate(names[1:], start=1):
+            tree[name] = names[chance.randrange(i)]
+        people = rolled_up(tree, {name: chance.choice([0, 1, 3, 5, 9]) for name in names})
+        small = {name for name in names if 0 < people[name] < 5}
+        if people["u0"] < 5:
+            continue
+        hidden = hidden_units(tree, people, 5)
+        costs = []
+        for choice in product((False, True), repeat=len(names) - 1):
+            tried = small | {n for n, taken in zip(names[1:], choice, strict=True) if taken}
+            left = remainders(tree, people, tried)
+            if not any(0 < count < 5 for count in left.values()):
+                costs.append((sum(people[n] for n in tried), len([n for n in tried if people[n]])))
+        assert (sum(people[n] for n in hidden), len(hidden)) == min(costs)
+
+
 def test_no_more_is_hidden_than_needed() -> None:
     tree = {"whole": None, "a": "whole", "b": "whole"}
     assert hidden_units(tree, {"whole": 60, "a": 20, "b": 40}, 5) == frozenset()
