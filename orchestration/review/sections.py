@@ -30,6 +30,8 @@ from orchestration.scorecard.model import (
 
 PLAN_DAYS = 90
 MOST_PLANS_IN_MAIL = 2
+NEXT_OF_PLAN = 3
+"""Actions not yet due that a pack names; the whole plan stands in the leader's own sheet."""
 
 _MINUTES = re.compile(r"(?P<what>.*\D)\s+(?P<minutes>\d{1,3})")
 
@@ -218,6 +220,11 @@ def plan(progress: PlanProgress) -> dict[str, Any]:
         "items": items,
         "late": late,
         "next": [item for item in items if item["status"] == "due"],
+        "shown": [
+            *late,
+            *(item for item in items if item["status"] == "due"),
+            *[item for item in items if item["status"] == "not_yet"][:NEXT_OF_PLAN],
+        ],
         "marks": [
             {
                 "x": round(min(item.day / PLAN_DAYS, 1.0), 4),
