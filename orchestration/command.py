@@ -18,7 +18,7 @@ import click
 
 from orchestration.alerts.commands import incidents
 from orchestration.delivery.commands import confirmation_link, serve_events, unknown
-from orchestration.delivery.edition_commands import rebuild
+from orchestration.delivery.edition_commands import rebuild, restated
 from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
 from orchestration.problems import Problem
 from orchestration.recording.commands import record, start
@@ -57,6 +57,7 @@ cli.add_command(serve_events)
 cli.add_command(confirmation_link)
 cli.add_command(incidents)
 cli.add_command(rebuild)
+cli.add_command(restated)
 
 
 _STARTED = time.monotonic()

@@ -1,4 +1,4 @@
-"""Commands over sealed editions: ``python -m orchestration rebuild``."""
+"""Commands over sealed editions: ``python -m orchestration rebuild | restated``."""
 
 from __future__ import annotations
 
@@ -33,4 +33,42 @@ def rebuild(edition_id: str) -> None:
         f"{len(found.different) + len(found.missing) + len(found.added)} are not.",
         remedy=f"it was sealed by version {found.sealed_by}, and {found.rendered_by} runs: render "
         "it with the version and the settings that sealed it. The sealed files are untouched.",
+    )
+
+
+@click.command()
+def restated() -> None:
+    """List the periods whose published edition no longer equals the current figures, and why."""
+    from orchestration.delivery.mailings import MAILINGS
+    from orchestration.lake import Lake
+    from orchestration.scorecard.since import late_deliveries, latest, moved_on
+    from orchestration.state import State
+
+    settings = load_settings()
+    lake = Lake(settings.lake_url, settings.duckdb)
+    with State.open(settings) as state:
+        editions = [each for each in state.editions() if not MAILINGS[each.ritual].personal]
+    found = 0
+    for ritual in sorted({each.ritual for each in editions}):
+        for edition in latest([each for each in editions if each.ritual == ritual]):
+            lines = [
+                f"  {one.what}: published {one.was}, now {one.now} ({', '.join(one.causes)})"
+                for one in moved_on(settings, lake, edition)
+            ]
+            late = late_deliveries(lake, edition)
+            if late:
+                lines.append(
+                    f"  deliveries since that bear on it: {', '.join(late)}; close the "
+                    f"{MAILINGS[ritual].grain} again to see what they change"
+                )
+            if lines:
+                found += 1
+                click.echo(edition.edition_id)
+                for line in lines:
+                    click.echo(line)
+    click.echo(
+        f"{found} published periods no longer equal the current figures. To publish a corrected "
+        "edition, launch it with open_intent and restates."
+        if found
+        else "Every published edition equals the current figures."
     )

@@ -42,6 +42,7 @@ from orchestration.delivery.message import (
 from orchestration.delivery.recipients import Audience, Refusal, allowed_domains
 from orchestration.periods import Period
 from orchestration.problems import Problem
+from orchestration.scorecard.restated import FILE as RESTATEMENTS
 from orchestration.settings import Settings
 from orchestration.state import (
     LEASE,
@@ -331,6 +332,7 @@ def seal(
     recipients: Audience,
     provenance: Provenance,
     letters: Sequence[Letter] | None = None,
+    restate: Callable[[Edition, Path], bytes] | None = None,
 ) -> Edition:
     """Freeze the draft as the period's next edition, under its pending intent.
 
@@ -340,6 +342,10 @@ def seal(
     An intent seals once: called again it returns its edition, whatever the draft is by now. A
     restating intent whose draft equals the last edition to the byte has nothing to restate: it is
     settled and that edition is returned.
+
+    Args:
+        restate: from the edition before and the new one's files, the list of what reads otherwise;
+            sealed with the new edition as ``restatements.json``.
 
     Raises:
         Problem: no intent is open; nobody would get it; the draft is incomplete; the disk refuses.
@@ -389,7 +395,12 @@ def seal(
             last = sealing.latest
             if last is not None and not sealing.intent.restates:
                 return last
-            if last is None or last.content_hash != content_hash:
+            if last is None or _drafted_hash(last) != content_hash:
+                if last is not None and restate is not None:
+                    content = restate(last, aside)
+                    _write_synced(aside / RESTATEMENTS, content)
+                    hashes[RESTATEMENTS] = hashlib.sha256(content).hexdigest()
+                    content_hash = _content_hash(hashes)
                 number = 1 if last is None else last.number + 1
                 edition_id = f"{ritual}-{period.id}-edition-{number}"
                 folder = parent / f"edition-{number}"
@@ -457,7 +468,7 @@ def _copy_aside(source: Path, aside: Path, letters: Collection[str] | None) -> d
             continue
         if file.is_symlink():
             raise Problem("a draft may not hold symbolic links.", file=str(file))
-        if file.is_dir() or file.name == MANIFEST:
+        if file.is_dir() or file.name in (MANIFEST, RESTATEMENTS):
             continue
         target = aside / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -478,6 +489,17 @@ def _write_synced(target: Path, content: bytes) -> None:
 def _content_hash(hashes: Mapping[str, str]) -> str:
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _drafted_hash(edition: Edition) -> str:
+    """The content hash of an edition's draft: without the list of what it restated."""
+    try:
+        files = json.loads((Path(edition.folder) / MANIFEST).read_bytes())["files"]
+    except (OSError, ValueError, KeyError):
+        return edition.content_hash
+    if _content_hash(files) != edition.content_hash:
+        return edition.content_hash
+    return _content_hash({name: hashed for name, hashed in files.items() if name != RESTATEMENTS})
 
 
 def _write_manifest(aside: Path, values: Mapping[str, Any], hashes: Mapping[str, str]) -> None:

@@ -22,6 +22,7 @@ from orchestration.review.invitation import invitation
 from orchestration.review.letters import PAGE, render_previews, render_sheets
 from orchestration.scorecard.draft import FILE as SCORECARD
 from orchestration.scorecard.draft import read_page, read_scorecard
+from orchestration.scorecard.restated import FILE as RESTATEMENTS
 from orchestration.settings import Settings
 from orchestration.state import Edition, State
 
@@ -137,9 +138,9 @@ def _called_before(state: State, edition: Edition) -> bytes | None:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """The content of every file by its name."""
+    """The content of every file by its name; what the edition restated is no rendering."""
     return {
         file.relative_to(folder).as_posix(): file.read_bytes()
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != MANIFEST
+        if file.is_file() and file.name not in (MANIFEST, RESTATEMENTS)
     }

@@ -1,6 +1,7 @@
 """The scorecard assets: one a review, its partitions the review's periods."""
 
 # no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
+import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
@@ -26,11 +27,14 @@ from orchestration.scorecard.build import build_scorecard
 from orchestration.scorecard.charter import load_charter
 from orchestration.scorecard.consistency import inconsistencies
 from orchestration.scorecard.draft import write_leaders, write_scorecard
+from orchestration.scorecard.evidence import keep_evidence
 from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.leaders import pages as leader_pages
 from orchestration.scorecard.marts import load_marts
 from orchestration.scorecard.model import Scorecard
+from orchestration.scorecard.since import restated_since
 from orchestration.settings import Settings
+from orchestration.state import State
 
 STAGE = "scorecard"
 CHECK = "scorecard_consistent"
@@ -91,6 +95,11 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
             marts = load_marts(lake, period)
             basis = basis_of(close)
             card = build_scorecard(marts, period, basis, settings, charter)
+            with State.open(settings) as state:
+                editions = state.editions(grain.ritual)
+            card = card.model_copy(
+                update={"restatements": restated_since(settings, lake, period, editions)}
+            )
             # leaders see the month and the quarter; the stand-up's week is nobody's own page
             pages = (
                 ()
@@ -102,6 +111,14 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
             if wrong:
                 continue  # the period's last good scorecard stays
             file = write_scorecard(settings, period, card)
+            keep_evidence(
+                settings,
+                lake,
+                period,
+                close,
+                hashlib.sha256(file.read_bytes()).hexdigest(),
+                {each.figures_hash for each in editions if each.period_id == period.id},
+            )
             if grain is not Grain.WEEK:
                 write_leaders(settings, period, pages)
             context.add_asset_metadata(

@@ -1,0 +1,320 @@
+"""What a scorecard's figures stood on, kept beside it in the lake: for restatements.
+
+``evidence/<grain>/<period_id>/<figures hash>/`` holds the period's published values, a fingerprint
+of every person's part in them, the units, and what defined them. The figures hash is that of the
+scorecard, so a sealed edition names its evidence and nothing ever overwrites it. It holds groups of
+any size, and so it stays in the lake and is never laid beside a page; persons are hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from orchestration.lake import Lake, quoted
+from orchestration.periods import Period
+from orchestration.quality.close import PeriodClose
+from orchestration.settings import Settings
+from orchestration.warehouse.charter import charter_in_force, read_seed
+from orchestration.warehouse.project import project_fingerprint
+from orchestration.warehouse.published import published_builds
+
+PEOPLE = "int_population"
+FACTS = {
+    "fct_active_learners": ("active_learner_rate", "active_learner_rate_total"),
+    "fct_enrolments_due": (
+        "on_time_completion_rate",
+        "elective_completion_rate",
+        "mandatory_short_notice",
+    ),
+    "fct_mandatory_overdue": ("mandatory_overdue_today",),
+    "fct_first_completions": ("adoption_velocity", "adoption_velocity_mandatory"),
+    "fct_certification_pairs": ("certification_rate", "certification_lapses_60_days"),
+    "fct_competency_clocks": ("time_to_competency",),
+    "fct_seat_use": ("seat_use",),
+    "fct_outcomes": ("performance_improvement",),
+}
+"""The published person-level models and the KPIs counted from them."""
+DEFINES = {
+    "active_learner_rate": ("learning_verbs",),
+    "active_learner_rate_total": ("learning_verbs",),
+    "seat_use": ("learning_verbs", "licences"),
+    "certification_rate": ("role_requirements",),
+    "certification_lapses_60_days": ("role_requirements",),
+    "time_to_competency": ("role_requirements",),
+    "adoption_velocity": ("programme_courses",),
+    "adoption_velocity_mandatory": ("programme_courses",),
+    "performance_improvement": ("programme",),
+}
+"""The charter's files that define a KPI, beside ``population``, which defines all."""
+_DEFINING = (
+    "kpi_catalogue",
+    "population",
+    "signal_rules",
+    *sorted({seed for seeds in DEFINES.values() for seed in seeds}),
+)
+_CATALOGUE = ("kpi_id", "role", "grains", "unit", "direction", "precision")
+"""Columns of the catalogue that enter a figure; the others are words."""
+_NOT_CONTENT = ("period_start", "period_end", "person_id", "org_unit_id", "build_id")
+
+Amount = Decimal | None
+
+
+@dataclass(frozen=True)
+class Value:
+    """One KPI of one unit as published, employees only."""
+
+    numerator: Amount
+    denominator: Amount
+    value: Amount
+    target: Amount
+
+    @property
+    def counted(self) -> tuple[Amount, Amount, Amount]:
+        """All but the target."""
+        return (self.numerator, self.denominator, self.value)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one period's figures stood on.
+
+    Attributes:
+        values: by KPI and unit.
+        facts: of each person-level model, person (hashed) -> (unit, fingerprint of their rows).
+        parents: unit -> the unit above it.
+        definitions: hash of each part of the charter, as it applied to the period; ``kpi:<id>`` is
+            the KPI's own row of the catalogue.
+        code: hash over the models.
+        settings: hash over the settings that models read.
+        history: hash over the figures of the periods before, which the marks stand on.
+        pages: hash over what else decides what a page shows: software, privacy threshold.
+        deliveries: of each feed, what was in force: (delivery, content hash).
+    """
+
+    values: Mapping[tuple[str, str], Value]
+    facts: Mapping[str, Mapping[str, tuple[str, str]]]
+    parents: Mapping[str, str | None]
+    definitions: Mapping[str, str]
+    code: str
+    settings: str
+    history: str
+    pages: str
+    deliveries: Mapping[str, frozenset[tuple[str, str]]]
+
+    def within(self, unit: str) -> frozenset[str]:
+        """The unit and every unit beneath it."""
+        found = {unit}
+        while more := {u for u, above in self.parents.items() if above in found} - found:
+            found |= more
+        return frozenset(found)
+
+
+def keep_evidence(
+    settings: Settings,
+    lake: Lake,
+    period: Period,
+    close: PeriodClose,
+    figures_hash: str,
+    sealed: Collection[str],
+) -> None:
+    """Keep what the period's published figures stand on, under the hash of their scorecard.
+
+    Evidence of drafts that were never sealed goes; what an edition stands on stays as it is.
+
+    Args:
+        sealed: figures hashes of the period's editions.
+    """
+    place = ("evidence", period.grain.value, period.id)
+    if period.id not in published_builds(lake, period.grain):
+        return
+    if not lake.exists(*place, figures_hash, "basis.json"):
+        _write(settings, lake, period, close, (*place, figures_hash))
+    known = {name.split("/")[3] for name in lake.files(*place)}
+    for left in sorted(known - {figures_hash, *sealed}):
+        lake.remove(*place, left)
+
+
+def read_evidence(lake: Lake, period: Period, figures_hash: str) -> Evidence | None:
+    """What an edition's figures stood on; None where nothing was kept (an older edition)."""
+    return _read(lake, ("evidence", period.grain.value, period.id, figures_hash))
+
+
+def _read(lake: Lake, place: tuple[str, ...]) -> Evidence | None:
+    if not lake.exists(*place, "basis.json"):
+        return None
+    basis = lake.read_json(*place, "basis.json")
+    with lake.connect() as connection:
+
+        def rows(name: str) -> list[Any]:
+            file = quoted(lake.path(*place, f"{name}.parquet"))
+            return connection.execute(f"SELECT * FROM read_parquet({file})").fetchall()
+
+        values = {(row[0], row[1]): Value(*row[2:]) for row in rows("values")}
+        facts: dict[str, dict[str, tuple[str, str]]] = {}
+        for model, person, unit, content in rows("facts"):
+            facts.setdefault(model, {})[person] = (unit, content)
+    return Evidence(
+        values=values,
+        facts=facts,
+        parents=basis["parents"],
+        definitions=basis["definitions"],
+        code=basis["code"],
+        settings=basis["settings"],
+        history=basis["history"],
+        pages=basis["pages"],
+        deliveries={
+            feed: frozenset((name, content) for name, content in listed)
+            for feed, listed in basis["deliveries"].items()
+        },
+    )
+
+
+def is_in_force(lake: Lake, period: Period, figures_hash: str) -> bool:
+    """Whether the very build that an edition stood on is still the one in force."""
+    place = ("evidence", period.grain.value, period.id, figures_hash, "basis.json")
+    build = published_builds(lake, period.grain).get(period.id)
+    return lake.exists(*place) and bool(lake.read_json(*place)["build"] == build)
+
+
+def current_evidence(
+    settings: Settings, lake: Lake, period: Period, close: PeriodClose
+) -> Evidence | None:
+    """What the figures in force stand on; None for a period without any."""
+    if period.id not in published_builds(lake, period.grain):
+        return None
+    place = ("evidence", "now", uuid.uuid4().hex)
+    try:
+        _write(settings, lake, period, close, place)
+        return _read(lake, place)
+    finally:
+        lake.remove(*place)
+
+
+def _write(
+    settings: Settings, lake: Lake, period: Period, close: PeriodClose, place: tuple[str, ...]
+) -> None:
+    """``basis.json`` comes last: evidence that has one is whole."""
+    build = published_builds(lake, period.grain)[period.id]
+
+    def published(model: str) -> str | None:
+        parts = ("published", period.grain.value, period.id, build, f"{model}__{period.grain}")
+        file = (*parts[:-1], f"{parts[-1]}.parquet")
+        return lake.path(*file) if lake.exists(*file) else None
+
+    with lake.connect() as connection:
+        values = published("kpi_values")
+        empty = (
+            "SELECT NULL::VARCHAR AS kpi_id, NULL::VARCHAR AS org_unit_id, "
+            "NULL::DECIMAL(18,4) AS numerator, NULL::DECIMAL(18,4) AS denominator, "
+            "NULL::DECIMAL(18,4) AS value, NULL::DECIMAL(18,4) AS target WHERE false"
+        )
+        lake.write_parquet(
+            connection,
+            "SELECT kpi_id, org_unit_id, numerator, denominator, value, target "
+            f"FROM read_parquet({quoted(values)}) "
+            "WHERE employment_line = 'employee' ORDER BY ALL"
+            if values
+            else empty,
+            *place,
+            "values.parquet",
+        )
+        parts = []
+        for model in (PEOPLE, *FACTS):
+            if file := published(model):
+                columns = [
+                    row[0]
+                    for row in connection.execute(
+                        f"DESCRIBE SELECT * FROM read_parquet({quoted(file)})"
+                    ).fetchall()
+                ]
+                parts.append(_fingerprints(model, file, columns))
+        nobody = (
+            "SELECT NULL::VARCHAR AS model, NULL::VARCHAR AS person, NULL::VARCHAR AS unit, "
+            "NULL::VARCHAR AS content WHERE false"
+        )
+        lake.write_parquet(
+            connection,
+            " UNION ALL ".join([nobody, *parts]) + " ORDER BY ALL",
+            *place,
+            "facts.parquet",
+        )
+        units = published("org_units")
+        parents = (
+            connection.execute(
+                "SELECT org_unit_id, parent_org_unit_id "
+                f"FROM read_parquet({quoted(units)}) ORDER BY ALL"
+            ).fetchall()
+            if units
+            else []
+        )
+    lake.write_json(
+        {
+            "build": build,
+            "parents": dict(parents),
+            "definitions": _definitions(settings, period),
+            "code": project_fingerprint(),
+            "settings": _hash(
+                settings.organisation.model_dump(mode="json", exclude={"name", "privacy_threshold"})
+            ),
+            "history": _history(lake, period),
+            "pages": _hash([close.code_version, settings.organisation.privacy_threshold]),
+            "deliveries": {feed: judged.deliveries for feed, judged in close.feeds.items()},
+        },
+        *place,
+        "basis.json",
+    )
+
+
+def _fingerprints(model: str, file: str, columns: Sequence[str]) -> str:
+    """One row a person: their unit, and a hash over all else that is said of them."""
+    if model == PEOPLE:
+        content = ["employment_line", "is_eligible"]
+    else:
+        content = [column for column in columns if column not in _NOT_CONTENT]
+    said = ", ".join(f"coalesce({column}::VARCHAR, '')" for column in content)
+    # outcomes are reported by units
+    who = "person_id" if "person_id" in columns else "concat_ws('|', org_unit_id, quarter_start)"
+    return (
+        f"SELECT {quoted(model)} AS model, md5({who}::VARCHAR) AS person, "
+        "max(org_unit_id)::VARCHAR AS unit, "
+        f"md5(string_agg(concat_ws('|', {said}), chr(10) ORDER BY concat_ws('|', {said}))) "
+        f"AS content FROM read_parquet({quoted(file)}) GROUP BY md5({who}::VARCHAR)"
+    )
+
+
+def _definitions(settings: Settings, period: Period) -> dict[str, str]:
+    """Rows that came to apply after the period define nothing in it."""
+    folder = charter_in_force(settings).folder
+    found: dict[str, str] = {}
+    for name in _DEFINING:
+        rows = [
+            row
+            for _, row in read_seed(name, folder / f"{name}.csv")
+            if not row.get("valid_from") or row["valid_from"] <= period.end.isoformat()
+        ]
+        if name == "kpi_catalogue":
+            for kpi_id in {row["kpi_id"] for row in rows}:
+                mine = [[r[c] for c in _CATALOGUE] for r in rows if r["kpi_id"] == kpi_id]
+                found[f"kpi:{kpi_id}"] = _hash(mine)
+        else:
+            found[name] = _hash([sorted(row.items()) for row in rows])
+    return found
+
+
+def _history(lake: Lake, period: Period) -> str:
+    said = {}
+    for period_id, build in published_builds(lake, period.grain).items():
+        file = ("published", period.grain.value, period_id, build, "build.json")
+        if Period.parse(period_id) < period and lake.exists(*file):
+            said[period_id] = lake.read_json(*file).get("values")
+    return _hash(said)
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
