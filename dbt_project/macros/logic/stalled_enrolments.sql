@@ -1,5 +1,6 @@
 {# People with an open enrolment in which nothing has happened for so many days, by course and by
-   every unit they belong to. #}
+   every unit they belong to. Mandatory learning past its first due date is overdue, which is counted
+   elsewhere, and does not stall as well. #}
 {% macro stalled_enrolments(grain) -%}
 with
 
@@ -17,6 +18,7 @@ standing as (
         enrolments.person_id,
         enrolments.course_id,
         enrolments.enrolled_on,
+        enrolments.first_due_on,
         enrolments.started_on
     from rules
     inner join {{ ref('int_enrolments') }} as enrolments
@@ -60,7 +62,8 @@ stalled as (
         standing.person_id,
         standing.course_id,
         courses.title,
-        courses.is_mandatory
+        courses.is_mandatory,
+        case when standing.started_on <= standing.period_end then 1 else 0 end as has_begun
     from standing
     inner join {{ of_grain('int_population', grain) }} as population
         on
@@ -85,6 +88,10 @@ stalled as (
             or standing.started_on > standing.period_end
         )
         and (courses.retired_on is null or courses.retired_on > standing.period_end)
+        and not (
+            coalesce(courses.is_mandatory, false)
+            and coalesce(standing.first_due_on <= standing.period_end, false)
+        )
 )
 
 select
@@ -93,7 +100,10 @@ select
     stalled.course_id,
     max(stalled.title) as title,
     coalesce(max(stalled.is_mandatory), false) as is_mandatory,
-    cast(count(distinct stalled.person_id) as bigint) as people
+    cast(count(distinct stalled.person_id) as bigint) as people,
+    cast(
+        count(distinct case when stalled.has_begun = 1 then stalled.person_id end) as bigint
+    ) as begun
 from stalled
 inner join {{ of_grain('int_org_tree', grain) }} as tree
     on stalled.period_start = tree.period_start and stalled.org_unit_id = tree.org_unit_id
