@@ -8,19 +8,24 @@ is the one commit point. Files the index does not name do not exist for readers.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import posixpath
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import duckdb
 import fsspec
 
+from orchestration.problems import Problem
 from orchestration.settings import DuckDBSettings
 
 PLACEHOLDER_DAY = "1970-01-01"
+_TAKES_NOTHING = tuple(
+    os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+)
 
 
 class Lake:
@@ -66,9 +71,30 @@ class Lake:
         if not self.is_local:
             connection.register_filesystem(self._fs)
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Say a full disk or a read-only lake in words; what is in force stays as it is.
+
+        Raises:
+            Problem: the file system takes nothing more.
+        """
+        try:
+            yield
+        except (OSError, duckdb.IOException) as error:
+            reason = next((words for words in _TAKES_NOTHING if words in str(error)), None)
+            if reason is None:
+                raise
+            raise Problem(
+                f"the lake cannot be written: {reason}.",
+                file=self.root,
+                remedy="make room or make it writable, then start the same run again: it goes on "
+                "from the last state, which is unchanged.",
+            ) from error
+
     def make_folder(self, *parts: str) -> None:
         """Create a folder and its parents; does nothing on object stores without folders."""
-        self._fs.makedirs(self._at(*parts), exist_ok=True)
+        with self.writing():
+            self._fs.makedirs(self._at(*parts), exist_ok=True)
 
     def exists(self, *parts: str) -> bool:
         """Whether the file or folder exists."""
@@ -96,7 +122,10 @@ class Lake:
 
     def write_bytes(self, content: bytes, *parts: str) -> None:
         """Write one file, whole or not at all: aside, synced, then renamed over the old one."""
-        target = self._at(*parts)
+        with self.writing():
+            self._write_bytes(content, self._at(*parts))
+
+    def _write_bytes(self, content: bytes, target: str) -> None:
         self._fs.makedirs(posixpath.dirname(target), exist_ok=True)
         if not self.is_local:  # an object appears only once it is complete
             with self._fs.open(target, "wb") as handle:
@@ -122,11 +151,14 @@ class Lake:
         target = self._at(*parts)
         self._fs.makedirs(posixpath.dirname(target), exist_ok=True)
         name = f"{self.path(*parts)}.{uuid.uuid4().hex}.tmp" if self.is_local else self.path(*parts)
-        connection.execute(f"COPY ({query}) TO {quoted(name)} (FORMAT parquet, COMPRESSION zstd)")
-        if self.is_local:
-            with open(name, "rb") as handle:
-                os.fsync(handle.fileno())
-            os.replace(name, target)
+        with self.writing():
+            connection.execute(
+                f"COPY ({query}) TO {quoted(name)} (FORMAT parquet, COMPRESSION zstd)"
+            )
+            if self.is_local:
+                with open(name, "rb") as handle:
+                    os.fsync(handle.fileno())
+                os.replace(name, target)
 
     def move(self, source: tuple[str, ...], target: tuple[str, ...]) -> None:
         """Move one file within the lake, replacing what is there."""

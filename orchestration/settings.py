@@ -101,6 +101,7 @@ class PathSettings(_Strict):
     )
     state: str | None = Field(
         default=None,
+        repr=False,  # it may hold a password
         description="SQLAlchemy URL of the state database; default SQLite in home",
     )
 

@@ -10,10 +10,12 @@ rows ``raw_rejected/<feed>/delivery_date=<date>/<delivery_id>.parquet``, the man
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -48,6 +50,7 @@ __all__ = [
     "LandingSession",
     "Outcome",
     "StillBeingWritten",
+    "feed_lock",
     "find_deliveries",
     "land",
     "land_range",
@@ -124,6 +127,29 @@ def reland(settings: Settings, lake: Lake, feed: FeedName, delivery_id: str) -> 
         return session.reland(delivery_id)
 
 
+@contextlib.contextmanager
+def feed_lock(settings: Settings, feed: FeedName) -> Iterator[None]:
+    """Hold a feed's deliveries: one process at a time lands or publishes them.
+
+    Raises:
+        Problem: another process held them for longer than ``duckdb.lock_timeout_seconds``.
+    """
+    lock = FileLock(settings.home / "locks" / f"landing-{feed}.lock")
+    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=settings.duckdb.lock_timeout_seconds)
+    except Timeout as error:
+        raise Problem(
+            f"another process is landing {feed}.",
+            file=lock.lock_file,
+            remedy="wait for it to finish, then try again.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class LandingSession:
     """One DuckDB connection, one lock and one scratch folder for landing deliveries of one feed."""
 
@@ -132,18 +158,10 @@ class LandingSession:
         self.lake = lake
         self.feed = CONTRACT[feed]
         self.declaration = declared(settings, feed)
-        self._lock = FileLock(settings.home / "locks" / f"landing-{feed}.lock")
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> LandingSession:
-        Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=self.settings.duckdb.lock_timeout_seconds)
-        except Timeout as error:
-            raise Problem(
-                f"another process is landing {self.feed.name}.",
-                file=self._lock.lock_file,
-                remedy="wait for it to finish, then try again.",
-            ) from error
+        self._held.enter_context(feed_lock(self.settings, self.feed.name))
         try:
             initialise(self.lake)
             scratch = self.settings.home / "scratch"
@@ -164,7 +182,7 @@ class LandingSession:
             self._staging.close()
         if hasattr(self, "_scratch"):
             shutil.rmtree(self._scratch, ignore_errors=True)
-        self._lock.release()
+        self._held.close()
 
     def land(self, delivery: Delivery, *, again: bool = False) -> tuple[DeliveryManifest, bool]:
         """Land one delivery; the flag says whether it is new (else: the manifest it repeats).
@@ -221,7 +239,8 @@ class LandingSession:
                     raise problem
                 previous = self._history.previous(manifest.delivery_date)
                 replaced = self._history.standing(manifest.delivery_date)
-                manifest = self._staging.stage(manifest, sources, previous, replaced)
+                with self.lake.writing():
+                    manifest = self._staging.stage(manifest, sources, previous, replaced)
             except ContractProblem as found:
                 self._discard(manifest)
                 manifest = manifest.model_copy(

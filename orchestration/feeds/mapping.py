@@ -492,5 +492,8 @@ def _strptime(expression: str, layouts: list[str], declaration: FeedSettings) ->
     """Each layout in turn: they may give different types (with an offset or without)."""
     if declaration.format == "xlsx":
         layouts = [XLSX_TIME, *layouts]
-    tries = [f"try_strptime({expression}, {quoted(layout)})" for layout in layouts]
+    # DuckDB takes these words for 1900-01-01, whatever the layout
+    words = "('epoch', 'infinity', '-infinity')"
+    text = f"CASE WHEN lower({expression}) NOT IN {words} THEN {expression} END"
+    tries = [f"try_strptime({text}, {quoted(layout)})" for layout in layouts]
     return tries[0] if len(tries) == 1 else f"coalesce({', '.join(tries)})"

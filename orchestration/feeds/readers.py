@@ -442,6 +442,14 @@ def _json_lines(
             file=source.name,
             remedy="send one JSON object a line.",
         )
+    for (key,) in listed:
+        if key != key.strip() or not key:
+            raise ContractProblem(
+                "a key is empty or has blanks around it.",
+                file=source.name,
+                column=repr(key),
+                remedy="send every key under its plain name.",
+            )
     columns = _checked_names([key for (key,) in listed], source.name)
     return _with(source, columns, json_relation(source, declaration, columns))
 
@@ -471,10 +479,10 @@ def _parquet(
     types = {row[0]: row[1] for row in described.fetchall()}
     columns = _checked_names(list(types), source.name)
     cleaned = ", ".join(
-        f"{_without_nulls(name, declaration)} AS {identifier(name)}"
-        if types[name] == "VARCHAR"
-        else identifier(name)
-        for name in columns
+        f"{_without_nulls(written, declaration)} AS {identifier(name)}"
+        if types[written] == "VARCHAR"
+        else f"{identifier(written)} AS {identifier(name)}"
+        for written, name in zip(types, columns, strict=True)
     )
     relation = (
         f"(SELECT {cleaned}, {quoted(source.name)} AS {FILE}, "

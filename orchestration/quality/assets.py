@@ -29,6 +29,7 @@ from dagster import (
 
 from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import DeliveryManifest, initialise, manifests
+from orchestration.feeds.landing import feed_lock
 from orchestration.lake import Lake, quoted
 from orchestration.periods import Grain, Period, day_partitions, period_partitions
 from orchestration.quality.close import Holdings, PeriodClose, close_file, close_period
@@ -119,8 +120,9 @@ def _raw_asset(settings: Settings, feed: FeedName, now: Clock) -> AssetsDefiniti
         lake = Lake(settings.lake_url, settings.duckdb)
         initialise(lake)
         keys = context.partition_keys
-        found = manifests(lake, feed, date.fromisoformat(keys[0]), date.fromisoformat(keys[-1]))
-        publication = publish(lake, feed, found, judge=judge)
+        first, last = date.fromisoformat(keys[0]), date.fromisoformat(keys[-1])
+        with feed_lock(settings, feed):
+            publication = publish(lake, feed, manifests(lake, feed, first, last), judge=judge)
         for manifest in publication.manifests:
             if manifest.verdict == "refused":
                 context.log.warning("%s %s refused: %s", feed, manifest.delivery_id, _why(manifest))

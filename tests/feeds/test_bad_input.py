@@ -175,6 +175,8 @@ def test_a_column_twice_in_the_header_is_refused(organisation: Make) -> None:
         ("hired_on", "2026-02-30", "a date written %Y-%m-%d"),
         ("hired_on", "26-10-01", "a date written %Y-%m-%d"),
         ("hired_on", "2026-10-01 08:00", "a date written %Y-%m-%d"),
+        ("hired_on", "Epoch", "a date written %Y-%m-%d"),
+        ("hired_on", "infinity", "a date written %Y-%m-%d"),
     ],
 )
 def test_a_wrong_date_names_file_column_and_row(
