@@ -55,9 +55,9 @@ cli.add_command(start)
 cli.add_command(unknown)
 cli.add_command(serve_events)
 cli.add_command(confirmation_link)
-cli.add_command(incidents)
 cli.add_command(rebuild)
 cli.add_command(restated)
+cli.add_command(incidents)
 
 
 _STARTED = time.monotonic()
@@ -100,6 +100,11 @@ def run(period_id: str | None) -> None:
         period = named or last_month
     else:
         period = named or latest_closed(grain, _today(settings))
+    if period.end >= _today(settings):
+        raise Problem(
+            f"{period.label} is not over yet.",
+            remedy=f"review it from {period.shift(1).start} on, or a period before it.",
+        )
     with _step("Loading the Dagster definitions"), ThreadPoolExecutor(1) as beside:
         from orchestration.warehouse.project import prepare_manifest
 
@@ -112,11 +117,23 @@ def run(period_id: str | None) -> None:
 
         parsed.result()
         definitions = build_definitions(settings)
+    _say_charter_fault(settings)
     with project_instance(settings) as instance:
         with State.open(settings) as state:
             if ended := reap(instance, state):
                 click.echo(f"Ended {len(ended)} runs whose process had died.")
         Review(settings, definitions, instance, period).run()
+
+
+def _say_charter_fault(settings: Settings) -> None:
+    """Where an edit of the charter is not valid: what is wrong, and that it does not count yet."""
+    from orchestration.warehouse.charter import charter_in_force
+
+    fault = charter_in_force(settings).fault
+    if fault is not None:
+        click.secho(
+            f"The charter's last valid version stays in force: {fault}", fg="yellow", err=True
+        )
 
 
 def _write_sample(settings: Settings) -> Period:

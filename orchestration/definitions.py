@@ -17,14 +17,14 @@ from orchestration.scorecard import assets as scorecard
 from orchestration.settings import Settings, load_settings
 from orchestration.warehouse import assets as warehouse
 from orchestration.warehouse import fold
-from orchestration.warehouse.charter import assemble_charter, charter_hash
+from orchestration.warehouse.charter import charter_hash, charter_in_force
 
 
 def build_assets(settings: Settings) -> list[AssetsDefinition]:
     """Every asset, stage after stage."""
     return [
         *feeds.build_assets(settings),
-        *quality.build_assets(settings, lambda: charter_hash(assemble_charter(settings))),
+        *quality.build_assets(settings, lambda: charter_hash(charter_in_force(settings).folder)),
         *fold.build_fold_assets(settings),
         *warehouse.build_assets(settings),
         *scorecard.build_assets(settings),

@@ -30,7 +30,7 @@ from tests.line.reviewed import LAST, PYTHON, Organisation, read_csv, restore, w
 
 LOCATION = "lms_adoption_review"
 REPOSITORY = {"repositoryLocationName": LOCATION, "repositoryName": "__repository__"}
-STAGES = {"feeds", "quality", "warehouse", "scorecard", "review", "delivery"}
+STAGES = {"feeds", "quality", "warehouse", "scorecard", "review", "delivery", "archive"}
 DONE = {"SUCCESS", "FAILURE", "CANCELED"}
 REVIEW = [
     ["scorecard", "month_scorecard"],
