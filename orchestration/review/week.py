@@ -99,12 +99,13 @@ def week_view(scorecard: Scorecard) -> dict[str, Any]:
         "warnings_title": sentence_case(counted(len(warnings) + more_warnings, "early warning")),
         "warnings": [_warning(warning) for warning in warnings],
         "more_warnings": _first_of(len(warnings), more_warnings),
+        "faults": " ".join(sentence(fault, 160) for fault in stand_up.faults) or None,
         "sitting": next_sitting(scorecard.sitting),
     }
 
 
 def has_nothing(scorecard: Scorecard) -> bool:
-    """Nothing overdue or carried, no blocker, no win, no warning, and no feed that is behind."""
+    """Nothing overdue or carried, no blocker, win, warning or unsettled role, no feed behind."""
     stand_up = _stand_up(scorecard)
     return not (
         stand_up.overdue
@@ -112,6 +113,7 @@ def has_nothing(scorecard: Scorecard) -> bool:
         or stand_up.blockers
         or stand_up.wins
         or stand_up.warnings
+        or stand_up.faults
         or scorecard.stale_note
     )
 

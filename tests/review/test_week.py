@@ -213,3 +213,20 @@ def test_no_text_is_cut_inside_a_date(limit: int) -> None:
     assert len(cut) <= limit
     left = cut.replace("as of 12 October 2026", "").replace("as of 3 Nov 2026", "")
     assert not any(c.isdigit() for c in left) and "as of" not in left
+
+
+def test_roles_to_settle_stand_in_one_line(rendered: dict[str, Path], tmp_path: Path) -> None:
+    faults = ("Bakery sites: two people hold the role of sponsor", "Technology: a circle.")
+    stand_up = rituals.STILL.model_copy(update={"faults": faults})
+    card = rituals.week(BASE, stand_up, log=())
+    render_week(card, tmp_path / "w")
+    line = squeezed(
+        "Roles to settle: Bakery sites: two people hold the role of sponsor. Technology: a circle."
+    )
+    assert not has_nothing(card)
+    for text in (
+        visible(tmp_path / "w" / "email.html"),
+        squeezed((tmp_path / "w" / "email.txt").read_text("utf-8")),
+    ):
+        assert line in text
+    assert "Rolestosettle" not in visible(rendered["rich"] / "email.html")
