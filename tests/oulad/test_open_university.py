@@ -268,6 +268,8 @@ def test_every_month_and_quarter_was_built(university: OpenUniversity) -> None:
         "leader_actions",
         "business_outcomes",
         "initiatives",
+        "decisions",  # these two are kept by people, and nobody recorded anything
+        "records",
     }
 
 
