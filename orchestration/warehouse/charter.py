@@ -110,7 +110,7 @@ class Column:
     def sql_type(self) -> str:
         """The type dbt gives the column."""
         return {
-            "text": "varchar",
+            "text": "string",
             "date": "date",
             "integer": "integer",
             "decimal": f"decimal(18,{self.scale})",

@@ -189,7 +189,7 @@ appointed as (
         'sponsor' as role,
         units.org_unit_id,
         units.sponsor_person_id as person_id,
-        cast(null as varchar) as deputy_person_id,
+        cast(null as string) as deputy_person_id,
         units.valid_from,
         units.valid_to,
         1 as precedence

@@ -84,7 +84,7 @@ evidence as (
                                 whole('in_force.weight'), whole('in_force.divisor'), 2
                             ) }}
                             as decimal(18, 2)
-                        ) as varchar
+                        ) as string
                     ),
                     ' h a head'
                 )

@@ -174,7 +174,7 @@ live_messages as (
         spells.period_start,
         spells.org_unit_id,
         max_by(
-            spells.evidence_id, concat(cast(spells.evidence_on as varchar), spells.evidence_id)
+            spells.evidence_id, concat(cast(spells.evidence_on as string), spells.evidence_id)
         ) as message_id
     from {{ of_grain('int_warning_spells', grain) }} as spells
     inner join periods on spells.period_start = periods.period_start
@@ -383,7 +383,7 @@ measured as (
         too_much.period_start,
         too_much.warning_id,
         too_much.org_unit_id,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         live_messages.message_id,
         too_much.measured,
         -- what went on before the launch did not compete with it
@@ -410,7 +410,7 @@ measured as (
         thresholds.warning_id,
         silence.org_unit_id,
         silence.person_id,
-        cast(null as varchar) as message_id,
+        cast(null as string) as message_id,
         {{ amount('silence.weeks') }} as measured,
         silence.silent_since as since_on,
         0 as is_for_all_beneath
@@ -424,7 +424,7 @@ measured as (
         thresholds.period_start,
         thresholds.warning_id,
         newest.org_unit_id,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         newest.message_id,
         {{ amount('newest.age_days') }} as measured,
         {{ add_days('newest.issued_on', 'thresholds.value + 1') }} as since_on,
@@ -440,7 +440,7 @@ measured as (
         thresholds.period_start,
         thresholds.warning_id,
         cascades.org_unit_id,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         cascades.message_id,
         {{ rounded_quotient(
             whole('100 * cascades.confirmed_in_window'), whole('cascades.managers'), 4
@@ -458,8 +458,8 @@ measured as (
         delegated.period_start,
         delegated.warning_id,
         delegated.org_unit_id,
-        cast(null as varchar) as person_id,
-        cast(null as varchar) as message_id,
+        cast(null as string) as person_id,
+        cast(null as string) as message_id,
         delegated.measured,
         delegated.since_on,
         1 as is_for_all_beneath
@@ -528,7 +528,7 @@ select
     ranked.owner_role,
     {{ add_days('ranked.period_end', 'coalesce(rules.action_days, 0)') }} as due_on,
     concat(
-        ranked.warning_id, '/', ranked.org_unit_id, '/', cast(ranked.since_on as varchar)
+        ranked.warning_id, '/', ranked.org_unit_id, '/', cast(ranked.since_on as string)
     ) as entry_id
 from ranked
 left join rules on ranked.period_start = rules.period_start

@@ -53,7 +53,7 @@ holders as (
         'sponsor' as role,
         units.org_unit_id,
         units.sponsor_person_id as person_id,
-        cast(null as varchar) as deputy_person_id
+        cast(null as string) as deputy_person_id
     from units
     left join named
         on

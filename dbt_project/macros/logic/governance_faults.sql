@@ -148,7 +148,7 @@ select
     coverage.org_unit_id,
     coverage.role,
     'vacant' as fault,
-    cast(null as varchar) as person_id,
+    cast(null as string) as person_id,
     'nobody is named' as detail
 from coverage
 where coverage.holders = 0
@@ -159,7 +159,7 @@ select
     unowned.org_unit_id,
     unowned.role,
     'vacant' as fault,
-    cast(null as varchar) as person_id,
+    cast(null as string) as person_id,
     'nobody owns its actions of the plan' as detail
 from unowned
 
@@ -182,7 +182,7 @@ select
     governance.role,
     'two_holders' as fault,
     governance.person_id,
-    concat(cast(crowded.holders as varchar), ' people hold a role that one may hold') as detail
+    concat(cast(crowded.holders as string), ' people hold a role that one may hold') as detail
 from governance
 inner join crowded
     on

@@ -6,7 +6,7 @@ select
     min(enrolments.completed_on) as first_completed_on,
     min_by(
         enrolments.enrolment_id,
-        concat(cast(enrolments.completed_on as varchar), enrolments.enrolment_id)
+        concat(cast(enrolments.completed_on as string), enrolments.enrolment_id)
     ) as enrolment_id
 from {{ of_grain('int_courses', grain) }} as courses
 inner join {{ of_grain('stg_control__periods', grain) }} as periods

@@ -25,7 +25,7 @@ units as (
     select
         periods.period_start,
         'whole' as org_unit_id,
-        cast(null as varchar) as parent_org_unit_id
+        cast(null as string) as parent_org_unit_id
     from periods
     where periods.period_start not in (select named_units.period_start from named_units)
 ),

@@ -28,7 +28,7 @@ last_actions as (
         max(reaching.happened_on) as happened_on,
         max_by(
             reaching.action_id,
-            concat(cast(reaching.happened_on as varchar), reaching.action_id)
+            concat(cast(reaching.happened_on as string), reaching.action_id)
         ) as action_id
     from {{ of_grain('int_sponsors', grain) }} as sponsors
     inner join {{ of_grain('int_actions_reaching', grain) }} as reaching

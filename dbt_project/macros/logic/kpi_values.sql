@@ -379,9 +379,9 @@ idle as (
 given as (
     select
         cast(null as date) as period_start,
-        cast(null as varchar) as kpi_id,
-        cast(null as varchar) as org_unit_id,
-        cast(null as varchar) as employment_line,
+        cast(null as string) as kpi_id,
+        cast(null as string) as org_unit_id,
+        cast(null as string) as employment_line,
         {{ amount('null') }} as numerator,
         {{ amount('null') }} as denominator,
         {{ whole('null') }} as above,
@@ -389,7 +389,7 @@ given as (
         {{ amount('null') }} as lower,
         {{ amount('null') }} as upper,
         cast(null as bigint) as people,
-        cast(null as varchar) as reason
+        cast(null as string) as reason
     where false
 {%- if has_competency %}
     union all

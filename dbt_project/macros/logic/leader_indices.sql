@@ -428,7 +428,7 @@ indices as (
             when leader_weeks.weeks = 0 then 'on leave throughout'
             when leader_weeks.actions = 0 then 'no record'
         end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from leaders
     left join leader_weeks
         on
@@ -440,7 +440,7 @@ indices as (
     select
         figures.period_start,
         'unit' as subject,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         figures.org_unit_id,
         'visible_weeks' as index_id,
         figures.numerator,
@@ -450,14 +450,14 @@ indices as (
         figures.people,
         0 as places,
         figures.no_data_reason as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from figures
     where figures.kpi_id = 'sponsor_visible_weeks'
     union all
     select
         units.period_start,
         'unit' as subject,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         units.org_unit_id,
         kinds.index_id,
         {{ amount("""case kinds.index_id
@@ -479,7 +479,7 @@ indices as (
                 then feeds.enrolments_reason
             when modelling.leaders is null then 'no leaders named'
         end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from units
     cross join (
         select 'leaders_active' as index_id
@@ -506,7 +506,7 @@ indices as (
         cast(null as bigint) as people,
         0 as places,
         feeds.enrolments_reason as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from leaders
     left join feeds on leaders.period_start = feeds.period_start
     left join {{ of_grain('int_flagship_completions', grain) }} as completions
@@ -527,7 +527,7 @@ indices as (
         cast(null as bigint) as people,
         0 as places,
         case when commitments.due is null then 'no record' end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from leaders
     left join leader_commitments as commitments
         on
@@ -537,7 +537,7 @@ indices as (
     select
         units.period_start,
         'unit' as subject,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         units.org_unit_id,
         'commitments_on_time' as index_id,
         {{ amount('commitments.on_time') }} as numerator,
@@ -547,7 +547,7 @@ indices as (
         headcounts.headcount as people,
         0 as places,
         case when commitments.due is null then 'no record' end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from units
     left join headcounts
         on
@@ -571,7 +571,7 @@ indices as (
         cast(null as bigint) as people,
         1 as places,
         case when waits.decisions is null then 'no record' end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from leaders
     left join median_waits as waits
         on
@@ -582,7 +582,7 @@ indices as (
     select
         units.period_start,
         'unit' as subject,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         units.org_unit_id,
         'decision_wait_days' as index_id,
         {{ amount('waits.days') }} as numerator,
@@ -592,7 +592,7 @@ indices as (
         headcounts.headcount as people,
         1 as places,
         case when waits.decisions is null then 'no record' end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from units
     left join headcounts
         on
@@ -642,7 +642,7 @@ indices as (
         cast(null as bigint) as people,
         0 as places,
         case when reviews.attended is null then 'no record' end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from leaders
     left join reviews
         on
@@ -653,7 +653,7 @@ indices as (
     select
         units.period_start,
         'unit' as subject,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         units.org_unit_id,
         'velocity_before' as index_id,
         {{ amount('around.completions_before') }} as numerator,
@@ -667,7 +667,7 @@ indices as (
             when around.completed_in is null then 'no completion of the sponsor recorded'
             when around.periods_before < 2 then 'no figures of the two {{ grain }}s before'
         end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from units
     left join around
         on
@@ -677,7 +677,7 @@ indices as (
     select
         units.period_start,
         'unit' as subject,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         units.org_unit_id,
         'velocity_after' as index_id,
         {{ amount('around.completions_after') }} as numerator,
@@ -694,7 +694,7 @@ indices as (
                 then 'the two {{ grain }}s after are not over'
             when around.periods_after < 2 then 'no figures of the two {{ grain }}s after'
         end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from units
     left join around
         on
@@ -704,7 +704,7 @@ indices as (
     select
         units.period_start,
         'unit' as subject,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         units.org_unit_id,
         'cascade_reach' as index_id,
         {{ amount('messages.confirmed') }} as numerator,
@@ -729,7 +729,7 @@ indices as (
     select
         units.period_start,
         'unit' as subject,
-        cast(null as varchar) as person_id,
+        cast(null as string) as person_id,
         units.org_unit_id,
         'plan_on_track' as index_id,
         {{ amount('unit_plans.done') }} as numerator,
@@ -742,7 +742,7 @@ indices as (
             when unit_plans.due is null then 'no plan runs'
             when unit_plans.due = 0 then 'nothing due'
         end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from units
     left join headcounts
         on
@@ -770,7 +770,7 @@ indices as (
             when leader_plans.due is null then 'no action of the plan'
             when leader_plans.due = 0 then 'nothing due'
         end as reason,
-        cast(null as varchar) as detail
+        cast(null as string) as detail
     from leaders
     left join leader_plans
         on

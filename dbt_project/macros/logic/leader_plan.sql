@@ -551,7 +551,7 @@ proofs as (
         items.org_unit_id,
         items.plan_day,
         items.action,
-        cast(null as varchar) as proof_id,
+        cast(null as string) as proof_id,
         items.period_end as proof_on
     from items
     left join oldest

@@ -29,7 +29,7 @@ told as (
         records.denominator,
         records.unit,
         records.direction,
-        cast(records.recorded_on as varchar) as told_in,
+        cast(records.recorded_on as string) as told_in,
         row_number() over (
             partition by records.org_unit_id, records.metric, records.period_start
             order by records.recorded_at, records.record_id

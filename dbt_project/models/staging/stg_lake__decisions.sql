@@ -56,24 +56,24 @@ told as (
         1 as told_in_turn,
         '' as record_id,
         versions.valid_to as tells_of,
-        cast(null as varchar) as kind,
-        cast(null as varchar) as title,
-        cast(null as varchar) as right_id,
-        cast(null as varchar) as org_unit_id,
-        cast(null as varchar) as owner_person_id,
-        cast(null as varchar) as owner_role,
-        cast(null as varchar) as proposed_by_person_id,
+        cast(null as string) as kind,
+        cast(null as string) as title,
+        cast(null as string) as right_id,
+        cast(null as string) as org_unit_id,
+        cast(null as string) as owner_person_id,
+        cast(null as string) as owner_role,
+        cast(null as string) as proposed_by_person_id,
         cast(null as date) as asked_on,
-        cast(null as varchar) as asked_in,
+        cast(null as string) as asked_in,
         cast(null as date) as due_on,
         cast(null as decimal(18, 2)) as amount,
         cast(null as date) as decided_on,
-        cast(null as varchar) as decided_by_person_id,
+        cast(null as string) as decided_by_person_id,
         'withdrawn' as outcome,
         versions.valid_to as closed_on,
-        cast(null as varchar) as source,
-        cast(null as varchar) as warning_id,
-        cast(null as varchar) as if_not_taken
+        cast(null as string) as source,
+        cast(null as string) as warning_id,
+        cast(null as string) as if_not_taken
     from versions
     where
         versions.valid_to is not null
@@ -111,7 +111,7 @@ told as (
         records.outcome,
         records.closed_on,
         case
-            when records.kind is null then cast(null as varchar)
+            when records.kind is null then cast(null as string)
             when records.source <> 'review' then 'person'
             when records.warning_id is not null then 'warning'
             else 'review'

@@ -28,7 +28,7 @@ told as (
         records.org_unit_id as audience_org_unit_id,
         records.message_id,
         records.happened_on,
-        cast(records.recorded_on as varchar) as told_in,
+        cast(records.recorded_on as string) as told_in,
         1 as is_recorded
     from {{ ref('stg_lake__records') }} as records
     where records.subject = 'leader_action' and records.is_latest
