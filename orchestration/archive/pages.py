@@ -34,6 +34,15 @@ _FAULTS = {
     "decision_for_unknown_entry": "Decided, but never asked for",
 }
 _OPEN = ("open", "overdue")
+_STANDS_ON = {
+    "figures": "Figures",
+    "data": "Raw data (manifest of the deliveries in force)",
+    "charter": "Programme charter",
+    "settings": "Settings",
+    "code": "Software version",
+    "files": "Files of this edition",
+}
+"""What an edition was sealed with, in the order in which a reader asks."""
 
 
 def build_pages(
@@ -105,6 +114,9 @@ class _Pages:
             changed=[asdict(d) for d in differences(before, review)] if before else None,
             why=reasons(before, review) if before else [],
             restated=[clean(str(line), 400) for line in review.card.get("restatements") or ()],
+            stands_on=[(words, review.hashes[name]) for name, words in _STANDS_ON.items()]
+            if review.hashes
+            else [],
             earlier=self._beside(review, 1),
             later=self._beside(review, -1),
         )

@@ -34,6 +34,8 @@ class Review:
         number: the edition's; None for a review that was archived and not sent.
         sealed_at: aware; None where it was not sent.
         card: the scorecard as it was written, perhaps by an older version of this project.
+        hashes: what it was sealed with: ``figures``, ``files``, and what the figures stand on,
+            ``data`` (raw manifest), ``charter``, ``settings``, ``code`` (a version).
         fault: why its files cannot be shown.
     """
 
@@ -145,6 +147,8 @@ def _sealed(edition: Edition) -> Review:
             "charter": edition.charter_hash,
             "settings": edition.settings_hash,
             "code": edition.code_version,
+            "figures": edition.figures_hash,
+            "files": edition.content_hash,
         },
         fault=fault,
     )

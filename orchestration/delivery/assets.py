@@ -33,8 +33,10 @@ from orchestration.delivery.editions import (
     Provenance,
     deliver,
     dry_run,
+    manifest_hash,
     open_intent,
     seal,
+    settings_hash,
     standing,
 )
 from orchestration.delivery.mailings import MAILINGS, Letter, Mailing, pack, read_letters
@@ -415,16 +417,12 @@ def provenance(
     as_of = card.get("data_as_of")
     return Provenance(
         figures_hash=hashlib.sha256(content).hexdigest(),
-        manifest_hash=_hash(raw),
-        settings_hash=_hash(settings.model_dump(mode="json")),
+        manifest_hash=manifest_hash(raw),
+        settings_hash=settings_hash(settings),
         charter_hash=str(card.get("charter_hash", ""))[:64],
         code_version=str(card.get("code_version", ""))[:64],
         data_as_of=date.fromisoformat(as_of) if as_of else None,
     )
-
-
-def _hash(value: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def audience(settings: Settings, mailing: Mailing, period: Period) -> list[str]:

@@ -18,6 +18,7 @@ def rebuild(edition_id: str) -> None:
     settings = load_settings()
     with State.open(settings) as state:
         found = render_again(state, settings, edition_id)
+    click.echo(f"Rendered again {found.under}.")
     if found.identical:
         click.echo(f"{edition_id}: {len(found.same)} files, every one the same to the byte.")
         return
@@ -31,8 +32,8 @@ def rebuild(edition_id: str) -> None:
     raise Problem(
         f"{edition_id}: {len(found.same)} files are the same to the byte and "
         f"{len(found.different) + len(found.missing) + len(found.added)} are not.",
-        remedy=f"it was sealed by version {found.sealed_by}, and {found.rendered_by} runs: render "
-        "it with the version and the settings that sealed it. The sealed files are untouched.",
+        remedy="render it with the version and the settings that sealed it. The sealed files are "
+        "untouched.",
     )
 
 

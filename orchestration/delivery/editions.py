@@ -75,6 +75,24 @@ class Provenance:
     data_as_of: date | None
 
 
+def manifest_hash(stands_on: Mapping[str, str]) -> str:
+    """Hash of the raw data that figures stand on.
+
+    Args:
+        stands_on: of each feed, the hash over its deliveries in force, as the close has it.
+    """
+    return _hash(stands_on)
+
+
+def settings_hash(settings: Settings) -> str:
+    """Hash of the settings in force; secrets are no part of them."""
+    return _hash(settings.model_dump(mode="json"))
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class RetryPolicy:
     """How long one run keeps trying what was certainly not accepted. All times in seconds.

@@ -11,15 +11,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.delivery.editions import MANIFEST, verify
+from orchestration.delivery.editions import MANIFEST, settings_hash, verify
 from orchestration.delivery.mailings import LETTERS, MAILINGS
 from orchestration.periods import Period
 from orchestration.problems import Problem
 from orchestration.quality.close import code_version
 from orchestration.review.assets import page_renderer
-from orchestration.review.draft_files import PREVIEW, SHEETS
+from orchestration.review.draft_files import KIT, PAGE, PREVIEW, SHEETS
 from orchestration.review.invitation import invitation
-from orchestration.review.letters import PAGE, render_previews, render_sheets
+from orchestration.review.kit import read_kit_page, render_kits
+from orchestration.review.letters import render_previews, render_sheets
 from orchestration.scorecard.draft import FILE as SCORECARD
 from orchestration.scorecard.draft import read_page, read_scorecard
 from orchestration.scorecard.restated import FILE as RESTATEMENTS
@@ -37,6 +38,7 @@ class Rebuilt:
         missing: sealed, and not rendered any more.
         added: rendered now, and not sealed.
         sealed_by: the version of the software that sealed it; ``rendered_by`` the one that runs.
+        same_settings: whether it was sealed under the settings that are in force.
     """
 
     edition_id: str
@@ -46,11 +48,24 @@ class Rebuilt:
     added: tuple[str, ...]
     sealed_by: str
     rendered_by: str
+    same_settings: bool
 
     @property
     def identical(self) -> bool:
         """Whether every file is the same to the byte."""
         return not (self.different or self.missing or self.added)
+
+    @property
+    def under(self) -> str:
+        """Under which software and settings it was rendered, against those that sealed it."""
+        if self.sealed_by == self.rendered_by:
+            version = f"by the version that sealed it ({self.sealed_by})"
+        else:
+            version = (
+                f"by another version than sealed it (sealed by {self.sealed_by}, rendered by "
+                f"{self.rendered_by})"
+            )
+        return f"{version}, under {'the same' if self.same_settings else 'other'} settings"
 
 
 def rebuild(state: State, settings: Settings, edition_id: str) -> Rebuilt:
@@ -79,6 +94,7 @@ def rebuild(state: State, settings: Settings, edition_id: str) -> Rebuilt:
         added=tuple(sorted(rendered.keys() - sealed.keys())),
         sealed_by=edition.code_version,
         rendered_by=code_version(),
+        same_settings=edition.settings_hash == settings_hash(settings),
     )
 
 
@@ -109,18 +125,24 @@ def _render(state: State, settings: Settings, edition: Edition, folder: Path) ->
         )
         page_renderer(Period.parse(edition.period_id).grain)(scorecard, folder, calendar)
         return
-    render = {PREVIEW: render_previews, SHEETS: render_sheets}.get(edition.ritual)
     # the list keeps the order in which the letters were drafted
     listed = json.loads((sealed / LETTERS).read_bytes())
     pages = [sealed / letter["folder"] / PAGE for letter in listed]
-    if render is None or not all(page.is_file() for page in pages):
+    if not all(page.is_file() for page in pages):
         raise Problem(
-            f"the {mailing.words} of {edition.period_id} cannot be rendered again: the letters "
-            "hold the texts as they were sent, and not what these were made from.",
+            f"the {mailing.words} of {edition.period_id} cannot be rendered again: it was sealed "
+            "by a version that kept the texts as they were sent, and not what these were made "
+            "from.",
             file=str(sealed),
             remedy=f"the sealed files are as they were sent; {MANIFEST} lists every file's hash.",
         )
-    render([read_page(page) for page in pages], folder)
+    if edition.ritual == KIT:
+        render_kits([read_kit_page(page) for page in pages], folder)
+    elif edition.ritual == PREVIEW:
+        render_previews([read_page(page) for page in pages], folder)
+    else:
+        assert edition.ritual == SHEETS
+        render_sheets([read_page(page) for page in pages], folder)
 
 
 def _called_before(state: State, edition: Edition) -> bytes | None:

@@ -14,7 +14,10 @@ from pathlib import Path
 EMAIL = "email.json"
 CALENDAR = "invitation.ics"
 LETTERS = "letters.json"
+PAGE = "page.json"
+"""What a letter was rendered from; sealed with it and never sent."""
 PREVIEW = "monthly_preview"
+KIT = "monthly_kit"
 SHEETS = "quarterly_sheets"
 """Names of the mailings, as the folders beneath ``drafts/`` have them."""
 

@@ -19,23 +19,23 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined, UndefinedError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestration.periods import Period
 from orchestration.problems import Problem
 from orchestration.recording.links import cascaded, link
-from orchestration.review.draft_files import Letter, letter_folder
+from orchestration.review.draft_files import KIT, PAGE, Letter, letter_folder, write_letters
 from orchestration.review.email import manifest, stale_mark
 from orchestration.review.pages import template
 from orchestration.review.typesetting import TEMPLATES
 from orchestration.review.words import clean, long_date, sentence_case, spelled, wrapped
 from orchestration.scorecard import wording
 from orchestration.scorecard.decisions import published_on
-from orchestration.scorecard.draft import to_json
+from orchestration.scorecard.draft import canonical_json
 from orchestration.scorecard.model import EarlyWarning, Figure, LeaderPage, Scorecard, SheetKpi
 from orchestration.settings import Settings
 from orchestration.warehouse.charter import SHIPPED_CHARTER, read_seed
 
-MAILING = "monthly_kit"
 TEXTS = {
     "town_hall": "Town hall script",
     "announcement": "Email announcement",
@@ -121,20 +121,45 @@ class Text:
         return "\n\n".join([*subject, *self.paragraphs])
 
 
-@dataclass(frozen=True)
-class Kit:
-    """One sponsor's kit.
+class KitPage(BaseModel):
+    """All that one sponsor's letter is rendered from; sealed with it as ``page.json``.
 
     Attributes:
+        org_unit_id: None for the whole organisation.
+        unit: its name.
+        why: why the message is issued now, as in ``for the launch``.
         confirmed: '38 of 39 managers' where the cascade is through and nothing is to be started.
+        asked_by: the day that the letter's subject names.
+        confirm_to: the address that a cascade is confirmed to where there is no link.
+        fields: what the templates may name, by name.
     """
 
-    sponsor: Sponsor
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    person_id: str
+    role: str
+    org_unit_id: str | None
+    organisation: str
     unit: str
-    message: Message
+    period_id: str
+    period_label: str
+    data_as_of: date
+    stale_note: str
+    message_id: str
+    expires_on: date
     why: str
+    confirmed: str | None
+    asked_by: date | None
+    confirm_to: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Kit:
+    """One sponsor's kit: the page that its letter is rendered from, and its texts."""
+
+    page: KitPage
     texts: tuple[Text, ...]
-    confirmed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -264,10 +289,36 @@ def _kit(basis: Basis, sponsor: Sponsor) -> Kit | None:
             f"{message.message_id}.",
             remedy="name a new one in governance_roles.",
         )
-    fields = fields_of(basis, sponsor, message, line)
-    confirmed = _confirmed(basis, message, line[0])
-    texts = tuple(compose(name, fields) for name in TEXTS if not (confirmed and name == "cascade"))
-    return Kit(sponsor, unit, message, why, texts, confirmed)
+    card = basis.scorecard
+    page = KitPage(
+        person_id=sponsor.person_id,
+        role=sponsor.role,
+        org_unit_id=sponsor.org_unit_id,
+        organisation=clean(card.organisation, 60),
+        unit=unit,
+        period_id=basis.period.id,
+        period_label=card.period_label,
+        data_as_of=card.data_as_of,
+        stale_note=clean(card.stale_note or "", 160),
+        message_id=message.message_id,
+        expires_on=message.expires_on,
+        why=why,
+        confirmed=_confirmed(basis, message, line[0]),
+        asked_by=message.asked_by(published_on(basis.period, basis.settings)),
+        confirm_to=_address(basis.settings),
+        fields=fields_of(basis, sponsor, message, line),
+    )
+    return Kit(page, texts_of(page))
+
+
+def texts_of(page: KitPage) -> tuple[Text, ...]:
+    """The texts of a kit; nothing to pass on where the cascade is through.
+
+    Raises:
+        Problem: a text is longer than its limit, whatever is left out.
+    """
+    names = [name for name in TEXTS if not (page.confirmed and name == "cascade")]
+    return tuple(compose(name, page.fields) for name in names)
 
 
 def _confirmed(basis: Basis, message: Message, unit: str) -> str | None:
@@ -604,76 +655,92 @@ def _text(name: str, kept: Mapping[str, tuple[_Sentence, str]], limit: int) -> T
 # ---- rendering -----------------------------------------------------------------------------
 
 
-def kit_letter(kit: Kit, basis: Basis) -> Letter:
-    """The sponsor's letter: the three texts in the mail, and each as .txt and .html to paste."""
-    views = [_view(text, kit, basis) for text in kit.texts]
-    until = long_date(kit.message.expires_on)
+def render_kits(pages: Sequence[KitPage], draft: Path) -> list[Path]:
+    """Each sponsor's letter into the draft's folder; see :func:`write_letters`."""
+    return write_letters(draft, [kit_letter(page) for page in pages])
+
+
+def read_kit_page(file: Path) -> KitPage:
+    """Read what a sealed letter was rendered from.
+
+    Raises:
+        Problem: the file is missing or is not one of this version.
+    """
+    try:
+        return KitPage.model_validate_json(file.read_bytes())
+    except (FileNotFoundError, ValidationError) as error:
+        raise Problem("not the page of a kit of this version.", file=str(file)) from error
+
+
+def kit_letter(page: KitPage) -> Letter:
+    """The sponsor's letter: the texts in the mail, and each as .txt and .html to paste."""
+    texts = texts_of(page)
+    views = [_view(text, page) for text in texts]
     number = spelled(len(views))
     view = {
         "kind": "Communication kit",
-        "organisation": clean(basis.scorecard.organisation, 60),
-        "period": basis.scorecard.period_label,
-        "data_as_of": long_date(basis.scorecard.data_as_of),
-        "stale": clean(basis.scorecard.stale_note, 160) if basis.scorecard.stale_note else None,
-        "lead": f"{sentence_case(number)} texts for {kit.unit}, {kit.why}."
+        "organisation": page.organisation,
+        "period": page.period_label,
+        "data_as_of": long_date(page.data_as_of),
+        "stale": page.stale_note or None,
+        "lead": f"{sentence_case(number)} texts for {page.unit}, {page.why}."
         + (
-            f" {sentence_case(kit.confirmed)} confirmed that their teams have heard it: there is "
+            f" {sentence_case(page.confirmed)} confirmed that their teams have heard it: there is "
             "nothing to pass on."
-            if kit.confirmed
+            if page.confirmed
             else ""
         ),
         "notes": [
-            f"Message {kit.message.message_id} runs until {until}. All {number} texts carry its "
-            "core sentence word for word: change what is around it, never the sentence.",
+            f"Message {page.message_id} runs until {long_date(page.expires_on)}. All {number} "
+            "texts carry its core sentence word for word: change what is around it, never the "
+            "sentence.",
             "Add one lesson of your own to the script; nobody can write that for you.",
         ],
         "texts": views,
     }
-    mark = stale_mark(basis.scorecard.stale_note)
-    subject = clean(f"{_asked(kit, basis)}{mark}", 160)
+    subject = clean(f"{_asked(page)}{stale_mark(page.stale_note)}", 160)
     html = template("comms/letter.html.j2").render(
         view=view, subject=subject, preheader=view["lead"]
     )
     plain = template("comms/letter.txt.j2").render(view=view)
+    content = canonical_json(page.model_dump(mode="json"))
     files: dict[str, bytes | str] = {
+        PAGE: content,
         "email.html": re.sub(r"\n\s*", "\n", html),
         "email.txt": re.sub(r"\n{4,}", "\n\n\n", plain).strip() + "\n",
     }
     attached = []
-    for text, shown in zip(kit.texts, views, strict=True):
+    for text, shown in zip(texts, views, strict=True):
         stem = text.name.replace("_", "-")
         files[f"{stem}.txt"] = text.plain + "\n"
         files[f"{stem}.html"] = template("comms/text.html.j2").render(text=shown)
         attached += [
-            (f"{stem}.txt", f"{stem}-{basis.period.id}.txt", "text/plain"),
-            (f"{stem}.html", f"{stem}-{basis.period.id}.html", "text/html"),
+            (f"{stem}.txt", f"{stem}-{page.period_id}.txt", "text/plain"),
+            (f"{stem}.html", f"{stem}-{page.period_id}.html", "text/html"),
         ]
-    files["email.json"] = manifest(subject, to_json(basis.scorecard), attachments=attached)
-    sponsor = kit.sponsor
+    files["email.json"] = manifest(subject, content, attachments=attached)
     return Letter(
         folder=letter_folder(
-            MAILING, basis.period.id, sponsor.person_id, sponsor.role, sponsor.org_unit_id or "*"
+            KIT, page.period_id, page.person_id, page.role, page.org_unit_id or "*"
         ),
-        to=(sponsor.person_id,),
-        role=sponsor.role,
+        to=(page.person_id,),
+        role=page.role,
         files=files,
     )
 
 
-def _asked(kit: Kit, basis: Basis) -> str:
+def _asked(page: KitPage) -> str:
     """What the letter's subject asks, by the date that its texts name."""
-    if kit.confirmed:
-        return f"{kit.unit}: {kit.confirmed} confirmed the message"
-    asked = kit.message.asked_by(published_on(basis.period, basis.settings))
-    by = f" by {long_date(asked)}" if asked else ""
-    return f"Speak to {kit.unit} and pass the message on{by}"
+    if page.confirmed:
+        return f"{page.unit}: {page.confirmed} confirmed the message"
+    by = f" by {long_date(page.asked_by)}" if page.asked_by else ""
+    return f"Speak to {page.unit} and pass the message on{by}"
 
 
-def _view(text: Text, kit: Kit, basis: Basis) -> dict[str, Any]:
+def _view(text: Text, page: KitPage) -> dict[str, Any]:
     """A text for the templates: paragraphs in parts, of which some are links."""
-    links = {_address(basis.settings): _confirmation(kit, basis)}
-    confirmed = link(basis.settings, cascaded(kit.message.message_id, kit.message.expires_on))
-    for address in (kit.message.texts.get("link", ""), confirmed):
+    links = {page.confirm_to: _confirmation(page)}
+    for address in (page.fields.get("link", ""), page.fields.get("confirm_link", "")):
         if re.match(r"https?://\S+$", address):
             links[address] = address
     return {
@@ -685,9 +752,9 @@ def _view(text: Text, kit: Kit, basis: Basis) -> dict[str, Any]:
     }
 
 
-def _confirmation(kit: Kit, basis: Basis) -> str:
-    subject = quote(f"Heard: {kit.message.message_id}, {kit.unit}")
-    return f"mailto:{_address(basis.settings)}?subject={subject}"
+def _confirmation(page: KitPage) -> str:
+    subject = quote(f"Heard: {page.message_id}, {page.unit}")
+    return f"mailto:{page.confirm_to}?subject={subject}"
 
 
 def _parts(paragraph: str, links: Mapping[str, str]) -> list[dict[str, str | None]]:

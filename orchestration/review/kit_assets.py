@@ -104,14 +104,13 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
     Raises:
         Problem: the month has no scorecard or no leaders' pages, or the charter is not valid.
     """
-    from orchestration.review.draft_files import write_letters
+    from orchestration.review.draft_files import KIT
     from orchestration.review.kit import (
-        MAILING,
         Basis,
         build_kits,
-        kit_letter,
         read_cascade_target,
         read_messages,
+        render_kits,
         sponsors_of,
     )
 
@@ -130,7 +129,5 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
         cascade_target=read_cascade_target(settings),
     )
     kits, faults = build_kits(basis)
-    write_letters(
-        settings.home / "drafts" / MAILING / period.id, [kit_letter(kit, basis) for kit in kits]
-    )
+    render_kits([kit.page for kit in kits], settings.home / "drafts" / KIT / period.id)
     return len(kits), [str(fault) for fault in faults]

@@ -15,6 +15,7 @@ from orchestration.periods import Period
 from orchestration.problems import Problem
 from orchestration.review.draft_files import (
     EMAIL,
+    PAGE,
     PREVIEW,
     SHEETS,
     Letter,
@@ -31,8 +32,6 @@ from orchestration.scorecard.leaders import NOT_ASKED
 from orchestration.scorecard.model import LeaderAction, LeaderPage, SheetKpi
 
 SHEET = "leader-review-sheet.pdf"
-PAGE = "page.json"
-"""What a letter was rendered from; never sent."""
 _SHEET_FITS = ((1.0, 14), (0.95, 12), (0.9, 10), (0.85, 8), (0.8, 6), (0.75, 4))
 """Text scale of the sheet and how many recorded actions it lists."""
 _NEXT = 3

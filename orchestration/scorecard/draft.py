@@ -27,10 +27,11 @@ def draft_folder(settings: Settings, period: Period) -> Path:
 
 def to_json(scorecard: Scorecard) -> bytes:
     """Canonical UTF-8 JSON: sorted keys, amounts as strings; equal scorecards, equal bytes."""
-    return _canonical(scorecard.model_dump(mode="json"))
+    return canonical_json(scorecard.model_dump(mode="json"))
 
 
-def _canonical(document: Any) -> bytes:
+def canonical_json(document: Any) -> bytes:
+    """UTF-8 JSON with sorted keys: equal documents, equal bytes."""
     text = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
 
@@ -51,7 +52,8 @@ def leaders_file(settings: Settings, period: Period) -> Path:
 def write_leaders(settings: Settings, period: Period, pages: Sequence[LeaderPage]) -> Path:
     """Write the leaders' pages of a period, whole or not at all; returns the file."""
     return _write(
-        leaders_file(settings, period), _canonical([page.model_dump(mode="json") for page in pages])
+        leaders_file(settings, period),
+        canonical_json([page.model_dump(mode="json") for page in pages]),
     )
 
 
@@ -76,7 +78,7 @@ def read_leaders(file: Path) -> tuple[LeaderPage, ...]:
 
 def page_json(page: LeaderPage) -> bytes:
     """One leader's page as canonical JSON."""
-    return _canonical(page.model_dump(mode="json"))
+    return canonical_json(page.model_dump(mode="json"))
 
 
 def read_page(file: Path) -> LeaderPage:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from orchestration.command import cli
 from orchestration.delivery.channels import open_channel
-from orchestration.delivery.editions import deliver, seal
+from orchestration.delivery.editions import Provenance, deliver, seal, settings_hash
 from orchestration.delivery.mailings import read_letters
 from orchestration.delivery.rebuild import rebuild
 from orchestration.periods import Period
 from orchestration.problems import Problem
+from orchestration.quality.close import code_version
 from orchestration.review import email
 from orchestration.review.assets import render_letters, render_period
+from orchestration.review.kit import KitPage, render_kits
 from orchestration.scorecard.draft import draft_folder, write_leaders, write_scorecard
 from orchestration.scorecard.model import Scorecard
 from orchestration.settings import Settings
@@ -32,22 +37,26 @@ CARDS = {
 
 
 def seal_now(
-    state: State, settings: Settings, ritual: str, period: Period, *, restates: bool = False
+    state: State,
+    settings: Settings,
+    ritual: str,
+    period: Period,
+    *,
+    restates: bool = False,
+    provenance: Provenance = PROVENANCE,
 ) -> Edition:
     state.open_intent(ritual, period.id, opened_by="person", restates=restates)
     draft = settings.home / "drafts" / ritual / period.id
     letters = read_letters(draft) if (draft / "letters.json").exists() else None
     audience = make_audience("ada@example.org")
-    return seal(state, settings, ritual, period, draft, audience, PROVENANCE, letters)
+    return seal(state, settings, ritual, period, draft, audience, provenance, letters)
 
 
-def seal_card(
-    state: State, settings: Settings, card: Scorecard, *, restates: bool = False
-) -> Edition:
+def seal_card(state: State, settings: Settings, card: Scorecard, **more: Any) -> Edition:
     period = Period.parse(card.period_id)
     write_scorecard(settings, period, card)
     render_period(settings, period)
-    return seal_now(state, settings, period.grain.ritual, period, restates=restates)
+    return seal_now(state, settings, period.grain.ritual, period, **more)
 
 
 @pytest.fixture
@@ -105,6 +114,73 @@ def test_letters_are_the_same_to_the_byte(
     assert "letters.json" in found.same
 
 
+def kit_pages() -> list[KitPage]:
+    """A kit with everything in it, one whose cascade is through, and one of hostile words."""
+    fields = {
+        "message_id": "M-2",
+        "core_sentence": "Every week, two hours for the skills our customers notice.",
+        "ask": "Choose one course and finish it",
+        "ask_by": "19 November 2026",
+        "link": "https://learn.example.org/programme",
+        "minutes": "60",
+        "unit": "Operations",
+        "name": "Marcus Lindqvist",
+        "role": "sponsor",
+        "report_on": "7 December 2026",
+        "confirm_to": "reviews@example.org",
+        "measure": "Certified in role",
+        "now": "83.0 %",
+        "target": "90.0 %",
+        "period": "October 2026",
+    }
+    page = KitPage(
+        person_id="P-0007",
+        role="sponsor",
+        org_unit_id="U1",
+        organisation="Meridian Foods",
+        unit="Operations",
+        period_id="2026-10",
+        period_label="October 2026",
+        data_as_of=date(2026, 10, 31),
+        stale_note="activity as of 12 October",
+        message_id="M-2",
+        expires_on=date(2026, 11, 19),
+        why="for the refresh",
+        confirmed=None,
+        asked_by=date(2026, 11, 19),
+        confirm_to="reviews@example.org",
+        fields=fields,
+    )
+    through = {"person_id": "P-0001", "org_unit_id": None, "confirmed": "38 of 39 managers"}
+    hostile = {**fields, "ask": scorecards.HOSTILE, "name": scorecards.HOSTILE}
+    return [
+        page,
+        page.model_copy(update=through),
+        page.model_copy(update={"person_id": "P-0009", "stale_note": "", "fields": hostile}),
+    ]
+
+
+def test_kits_are_the_same_to_the_byte(state: State, settings: Settings) -> None:
+    october = Period.parse("2026-10")
+    draft = settings.home / "drafts" / "monthly_kit" / october.id
+    render_kits(kit_pages(), draft)
+    edition = seal_now(state, settings, "monthly_kit", october)
+    found = rebuild(state, settings, edition.edition_id)
+    assert found.identical
+    texts = {name.rpartition("/")[2] for name in found.same}
+    assert {"page.json", "email.json", "town-hall.txt", "cascade.html"} <= texts
+
+
+def test_a_kit_of_an_older_version_is_told_apart(state: State, settings: Settings) -> None:
+    draft = settings.home / "drafts" / "monthly_kit" / "2026-10"
+    render_kits(kit_pages(), draft)
+    for page in draft.rglob("page.json"):
+        page.unlink()
+    edition = seal_now(state, settings, "monthly_kit", Period.parse("2026-10"))
+    with pytest.raises(Problem, match="kept the texts as they were sent"):
+        rebuild(state, settings, edition.edition_id)
+
+
 def test_what_differs_is_named(
     state: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +191,21 @@ def test_what_differs_is_named(
     assert {*found.different} == {"email.html", "email.json", "email.txt"}
     assert found.missing == found.added == ()
     assert found.sealed_by == "code-1"
+    assert found.under.startswith("by another version than sealed it (sealed by code-1,")
+
+
+def test_the_version_and_the_settings_that_sealed_it_are_known_again(
+    state: State, settings: Settings
+) -> None:
+    stood_on = replace(
+        PROVENANCE, code_version=code_version(), settings_hash=settings_hash(settings)
+    )
+    edition = seal_card(state, settings, CARDS["2026-W44"], provenance=stood_on)
+    found = rebuild(state, settings, edition.edition_id)
+    assert found.identical
+    assert found.under == (
+        f"by the version that sealed it ({code_version()}), under the same settings"
+    )
 
 
 def test_a_changed_file_is_no_edition(state: State, settings: Settings) -> None:
@@ -132,6 +223,10 @@ def test_the_command_says_what_it_proved(
     edition = seal_card(state, settings, CARDS["2026-W44"])
     monkeypatch.setattr("orchestration.delivery.edition_commands.load_settings", lambda: settings)
     done = CliRunner().invoke(cli, ["rebuild", "--edition", edition.edition_id])
-    assert done.output == "weekly-2026-W44-edition-1: 5 files, every one the same to the byte.\n"
+    assert done.output == (
+        "Rendered again by another version than sealed it (sealed by code-1, rendered by "
+        f"{code_version()}), under other settings.\n"
+        "weekly-2026-W44-edition-1: 5 files, every one the same to the byte.\n"
+    )
     missing = CliRunner().invoke(cli, ["rebuild", "--edition", "weekly-2026-W01-edition-1"])
     assert isinstance(missing.exception, Problem)

@@ -328,7 +328,7 @@ def test_a_date_that_has_passed_is_not_asked_for() -> None:
     assert made["announcement"].subject == "Choose one course and finish it"
     given_basis = basis(messages=(late,))
     (kit,), _ = build_kits(given_basis)
-    email = json.loads(kit_letter(kit, given_basis).files["email.json"])
+    email = json.loads(kit_letter(kit.page).files["email.json"])
     assert email["subject"] == "Speak to Operations and pass the message on"
     assert "5 November" not in "".join(text.plain for text in made.values())
 
@@ -337,7 +337,7 @@ def test_the_earlier_of_the_ask_and_the_expiry_is_asked_for() -> None:
     for ask_by, said in ((date(2026, 11, 9), "9 November 2026"), (None, None)):
         given_basis = basis(messages=(replace(MESSAGE, ask_by=ask_by),))
         (kit,), _ = build_kits(given_basis)
-        letter = kit_letter(kit, given_basis)
+        letter = kit_letter(kit.page)
         subject = json.loads(letter.files["email.json"])["subject"]
         by = f" by {said}" if said else ""
         assert subject == f"Speak to Operations and pass the message on{by}"
@@ -348,7 +348,7 @@ def test_the_earlier_of_the_ask_and_the_expiry_is_asked_for() -> None:
 def test_one_kit_a_person_and_unit() -> None:
     both = replace(CHIEF, role="sponsor", org_unit_id="U0")
     kits, _ = build_kits(basis(sponsors=(both, CHIEF, CHIEF, MARCUS)))
-    assert [(k.sponsor.role, k.unit) for k in kits] == [
+    assert [(k.page.role, k.page.unit) for k in kits] == [
         ("executive_sponsor", "Meridian Foods"),
         ("sponsor", "Operations"),
     ]
@@ -391,7 +391,7 @@ def test_a_cascade_that_is_through_is_not_asked_for_again(
         cascade_target=Decimal(80),
     )
     (kit,), _ = build_kits(given_basis)
-    letter = kit_letter(kit, given_basis)
+    letter = kit_letter(kit.page)
     subject = json.loads(letter.files["email.json"])["subject"]
     assert ("cascade.txt" in letter.files) is not through
     if through:
@@ -405,7 +405,7 @@ def test_a_cascade_that_is_through_is_not_asked_for_again(
 def test_few_managers_are_not_counted_in_a_kit() -> None:
     given_basis = basis(cascades=(cascade_row(3, 3),), cascade_target=Decimal(80))
     (kit,), _ = build_kits(given_basis)
-    assert kit.confirmed == "enough managers"
+    assert kit.page.confirmed == "enough managers"
 
 
 def test_the_plans_target_is_the_charters(home: Settings) -> None:
@@ -423,7 +423,7 @@ def test_no_kit_without_an_occasion() -> None:
     assert build_kits(basis(messages=(later,))) == ([], [])
     for day in (date(2026, 10, 8), PUBLISHED):
         kits, _ = build_kits(basis(messages=(replace(MESSAGE, issued_on=day),)))
-        assert len(kits) == 1 and kits[0].why == "for the refresh"
+        assert len(kits) == 1 and kits[0].page.why == "for the refresh"
 
 
 @pytest.mark.parametrize(
@@ -443,7 +443,7 @@ def test_an_early_warning_can_ask_for_a_kit(pain_point: str, unit: str, asks: bo
     kits, faults = build_kits(basis(scorecard=card, messages=(old,)))
     assert (len(kits), faults) == (int(asks), [])
     if asks:
-        assert kits[0].why == "an early warning asks for it: It is 50 days old"
+        assert kits[0].page.why == "an early warning asks for it: It is 50 days old"
 
 
 @pytest.mark.parametrize(
@@ -490,7 +490,7 @@ def test_one_faulty_kit_leaves_the_others_alone() -> None:
     kits, faults = build_kits(
         basis(messages=(MESSAGE, own), sponsors=(CHIEF, MARCUS, commercial, gone, lost))
     )
-    assert [kit.unit for kit in kits] == ["Meridian Foods", "Operations"]
+    assert [kit.page.unit for kit in kits] == ["Meridian Foods", "Operations"]
     told = [str(fault) for fault in faults]
     assert len(told) == 3
     assert any("2 messages are live for Commercial" in fault for fault in told)
@@ -535,7 +535,7 @@ class _Paragraphs(HTMLParser):
 def test_the_letter_carries_the_texts_and_each_to_paste() -> None:
     given_basis = basis()
     (kit,), _ = build_kits(given_basis)
-    letter = kit_letter(kit, given_basis)
+    letter = kit_letter(kit.page)
     assert letter.to == ("P-0007",) and letter.role == "sponsor"
     assert re.fullmatch(r"[0-9a-f]{24}", letter.folder)
     email = json.loads(letter.files["email.json"])
@@ -560,7 +560,7 @@ def test_the_letter_carries_the_texts_and_each_to_paste() -> None:
     (confirm,) = _Paragraphs(str(letter.files["cascade.html"])).links
     assert confirm == "mailto:adoption-review@example.org?subject=Heard%3A%20M-2%2C%20Operations"
     again, _ = build_kits(given_basis)
-    assert kit_letter(again[0], given_basis) == letter
+    assert kit_letter(again[0].page) == letter
 
 
 def test_where_links_are_set_up_a_cascade_is_confirmed_by_one(
@@ -591,7 +591,7 @@ def letter_of(settings: Settings) -> Letter:
     given_basis = basis(settings=settings)
     (kit,), faults = build_kits(given_basis)
     assert faults == []
-    return kit_letter(kit, given_basis)
+    return kit_letter(kit.page)
 
 
 def test_hostile_text_is_text() -> None:
@@ -601,7 +601,7 @@ def test_hostile_text_is_text() -> None:
     }
     given_basis = basis(messages=(replace(MESSAGE, texts=hostile),))
     (kit,), _ = build_kits(given_basis)
-    letter = kit_letter(kit, given_basis)
+    letter = kit_letter(kit.page)
     for name, content in letter.files.items():
         if name.endswith(".html"):
             assert "<script" not in str(content) and 'href="javascript' not in str(content)
