@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.alerts.commands import incidents
-from orchestration.delivery.commands import confirmation_link, serve_events, unknown
+from orchestration.delivery.commands import confirmation_link, intents, serve_events, unknown
 from orchestration.delivery.edition_commands import rebuild, restated
 from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
 from orchestration.problems import Problem
@@ -52,6 +52,7 @@ def cli() -> None:
 
 cli.add_command(record)
 cli.add_command(start)
+cli.add_command(intents)
 cli.add_command(unknown)
 cli.add_command(serve_events)
 cli.add_command(confirmation_link)
@@ -320,6 +321,14 @@ class Review:
 
         state = State.open(self.settings)
         edition = state.latest_edition(self.grain.ritual, self.period.id)
+        pending = state.pending_intent(self.grain.ritual, self.period.id)
+        if edition is None and pending is not None and pending.held_by == "person":
+            of = f"{pending.ritual} {pending.period_id}"
+            raise Problem(
+                f"the review of {self.period.label} waits for a person: {pending.reason}.",
+                remedy=f"python -m orchestration intents release {of}, then run again; or, where "
+                f'it went out, intents cancel {of} --why "...".',
+            )
         if edition is None:
             raise Problem(
                 f"no edition of {self.period.label} was sealed.",

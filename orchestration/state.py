@@ -12,6 +12,8 @@ Who may do what:
   failed | unknown. It goes back to planned only when the channel certainly did not take the
   message, or when a person says so. What the provider reports later (an *event*) moves it between
   unknown, accepted and failed, and from planned to accepted only: a report never has mail sent.
+* A *restore* from a backup forgets what was sent since. Whatever could then be sent a second time
+  waits for a person: pending intents, planned messages, new intents of periods that had ended.
 """
 
 from __future__ import annotations
@@ -35,12 +37,14 @@ from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
+from orchestration.periods import Period
 from orchestration.problems import Problem
 from orchestration.settings import Settings
 
-SCHEMA_REVISION = "0004"  # the newest migration; a test holds it to what alembic finds
+SCHEMA_REVISION = "0005"  # the newest migration; a test holds it to what alembic finds
 LEASE = timedelta(seconds=60)
 _BUSY_SECONDS = 30.0
+_EASTERNMOST = timedelta(hours=14)  # of all time zones
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _log = logging.getLogger(__name__)
 
@@ -226,6 +230,15 @@ provider_events = sa.Table(
 )
 
 
+restores = sa.Table(
+    "restores",
+    metadata,
+    sa.Column("restore_id", sa.Integer, primary_key=True),
+    sa.Column("taken_at", _Moment, nullable=False),
+    sa.Column("restored_at", _Moment, nullable=False),
+)
+
+
 @dataclass(frozen=True)
 class Intent:
     """Leave to send one period's review."""
@@ -321,6 +334,14 @@ class ProviderEvent:
 
 
 @dataclass(frozen=True)
+class Restored:
+    """What a restore made wait for a person: pending intents, messages that are now unknown."""
+
+    intents: int
+    messages: int
+
+
+@dataclass(frozen=True)
 class Undelivered:
     """A message that was taken and did not arrive: the ledger's key, what was reported, when."""
 
@@ -362,6 +383,10 @@ def _verdict(status: SendStatus, event: ProviderEvent | None) -> SendStatus | No
     if event.kind is Report.DELIVERED:
         taken.append(SendStatus.FAILED)
     return SendStatus.ACCEPTED if status in taken else None
+
+
+def _after_restore(taken_at: datetime) -> str:
+    return f"restored from a backup of {taken_at:%Y-%m-%d %H:%M} UTC; it may have been sent since"
 
 
 def _machine() -> str:
@@ -547,6 +572,9 @@ class State:
         after a sealed edition only with ``restates``. One run (and its re-executions, if
         ``run_id`` is the root run's) opens at most one intent.
 
+        Of a period that had ended when the database was restored from a backup, a new intent is
+        held for a person: it may be one that was sent and forgotten.
+
         Args:
             ritual: weekly, monthly or quarterly, or a mailing of letters such as monthly_kit.
             period_id: such as ``2026-10``.
@@ -606,6 +634,7 @@ class State:
                     remedy="say restates = true to publish a corrected edition.",
                 )
             now = self.now()
+            forgotten = self._forgotten(connection, period_id)
             result = connection.execute(
                 sa.insert(intents)
                 .values(
@@ -615,13 +644,95 @@ class State:
                     opened_by=opened_by,
                     opened_run=run_id,
                     restates=restates,
-                    status=IntentStatus.OPEN,
-                    reason=reason,
+                    status=IntentStatus.HELD if forgotten else IntentStatus.OPEN,
+                    held_by="person" if forgotten else None,
+                    reason=forgotten or reason,
                     updated_at=now,
                 )
                 .returning(intents)
             )
             return _intent(result.one())
+
+    def _forgotten(self, connection: Connection, period_id: str) -> str:
+        """Why a period's mail may have been sent without this database knowing; else empty."""
+        last = connection.execute(
+            sa.select(restores).order_by(restores.c.restore_id.desc()).limit(1)
+        ).one_or_none()
+        if last is None:
+            return ""
+        # wherever the organisation is: nowhere is it later than this
+        today = (last.restored_at + _EASTERNMOST).date()
+        if Period.parse(period_id).end >= today:
+            return ""
+        return _after_restore(last.taken_at)
+
+    def restored(self, taken_at: datetime) -> Restored:
+        """Note that this database was restored from a backup, and let nothing be sent by itself.
+
+        Pending intents are held for a person. Of every edition that is not settled, what was
+        planned or being sent, and who was not planned yet, becomes ``unknown``: it may have been
+        sent since the backup was taken.
+        """
+        why = _after_restore(taken_at)
+        with self._write("restore") as connection:
+            now = self.now()
+            connection.execute(sa.insert(restores).values(taken_at=taken_at, restored_at=now))
+            held = connection.execute(
+                sa.update(intents)
+                .where(intents.c.status.in_([IntentStatus.OPEN, IntentStatus.HELD]))
+                .values(status=IntentStatus.HELD, held_by="person", reason=why, updated_at=now)
+            ).rowcount
+            doubtful = connection.execute(
+                sa.update(ledger)
+                .where(
+                    ledger.c.message_kind == "edition",
+                    ledger.c.status.in_([SendStatus.PLANNED, SendStatus.SENDING]),
+                )
+                .values(
+                    status=SendStatus.UNKNOWN,
+                    holder=None,
+                    lease_until=None,
+                    not_before=None,
+                    detail=why,
+                    updated_at=now,
+                )
+            ).rowcount
+            unplanned = (
+                sa.select(
+                    sa.literal("edition"),
+                    edition_recipients.c.edition_id,
+                    edition_recipients.c.letter,
+                    edition_recipients.c.recipient,
+                    sa.literal(SendStatus.UNKNOWN.value),
+                    sa.literal(0),
+                    sa.literal(why),
+                    sa.literal(now, _Moment),
+                )
+                .select_from(
+                    edition_recipients.join(editions)
+                    .join(intents)
+                    .outerjoin(
+                        ledger,
+                        sa.and_(
+                            ledger.c.message_kind == "edition",
+                            ledger.c.subject_id == edition_recipients.c.edition_id,
+                            ledger.c.letter == edition_recipients.c.letter,
+                            ledger.c.recipient == edition_recipients.c.recipient,
+                        ),
+                    )
+                )
+                .where(
+                    ledger.c.ledger_id.is_(None), intents.c.status != IntentStatus.SETTLED
+                )
+            )  # fmt: skip
+            doubtful += connection.execute(
+                sa.insert(ledger).from_select(
+                    ["message_kind", "subject_id", "letter", "recipient", "status", "attempts",
+                     "detail", "updated_at"],
+                    unplanned,
+                )
+            ).rowcount  # fmt: skip
+            return Restored(held, doubtful)
 
     def intent(self, intent_id: int) -> Intent:
         """One intent by its number."""

@@ -631,3 +631,78 @@ def test_a_report_faster_than_the_answer_waits_for_it(state: State) -> None:
     state.now = lambda: later
     assert state.expire() == 1  # the other's sender died; it is known what became of it
     assert status(state) == {"a@x.org": "accepted", "b@x.org": "failed"}
+
+
+# ---- restored ------------------------------------------------------------------------------
+
+
+def test_after_a_restore_nothing_is_sent_by_itself(state: State) -> None:
+    """Whatever may have been sent since the backup waits for a person's word."""
+    state.now = lambda: datetime(2026, 11, 10, 7, tzinfo=UTC)
+    sealed = state.open_intent("monthly", "2026-10", opened_by="schedule")
+    commit_edition(state, sealed)
+    state.plan("edition", "e1", ["a@x.org", "b@x.org", "c@x.org"])
+    first, second, _ = state.ledger_rows()
+    for row in (first, second):
+        assert state.claim(row, run_id="r", holder="h", intent_id=sealed.intent_id)
+    assert state.finish(first, holder="h", status=SendStatus.ACCEPTED)
+    stopped = state.open_intent("weekly", "2026-W45", opened_by="person")
+    commit_edition(state, stopped, number=2)  # sealed, and nobody planned yet
+    state.cancel_intent(stopped.intent_id, "wrong figures")
+    state.open_intent("quarterly", "2026-Q3", opened_by="schedule")
+    state.plan("incident", "1", ["a@x.org"])
+
+    done = state.restored(datetime(2026, 11, 9, 2, tzinfo=UTC))
+    assert (done.intents, done.messages) == (2, 3)
+    why = "restored from a backup of 2026-11-09 02:00 UTC; it may have been sent since"
+    assert {(i.ritual, i.status, i.held_by, i.reason) for i in state.pending_intents()} == {
+        ("monthly", IntentStatus.HELD, "person", why),
+        ("quarterly", IntentStatus.HELD, "person", why),
+    }
+    rows = {(r.subject_id, r.recipient): (r.status, r.detail) for r in state.ledger_rows()}
+    assert rows == {
+        ("e1", "a@x.org"): (SendStatus.ACCEPTED, None),
+        ("e1", "b@x.org"): (SendStatus.UNKNOWN, why),
+        ("e1", "c@x.org"): (SendStatus.UNKNOWN, why),
+        ("e2", "a@x.org"): (SendStatus.UNKNOWN, why),
+        ("1", "a@x.org"): (SendStatus.PLANNED, None),  # alerts are told at least once
+    }
+    # who was sending, somewhere, can record nothing any more
+    assert not state.finish(second, holder="h", status=SendStatus.PLANNED)
+    # neither the verdict nor the schedule lets it out; a person does
+    assert state.release_intent(sealed.intent_id, by="close").status is IntentStatus.HELD
+    assert state.open_intent("monthly", "2026-10", opened_by="schedule").held_by == "person"
+    assert state.release_intent(sealed.intent_id, by="person").status is IntentStatus.OPEN
+    assert state.settle_intent(sealed.intent_id)  # nobody is planned, so nothing was sent
+
+
+@pytest.mark.parametrize("opened_by", ["schedule", "person"])
+@pytest.mark.parametrize(
+    ("ritual", "period", "status"),
+    [
+        ("monthly", "2026-09", "held"),
+        ("monthly_kit", "2026-10", "held"),
+        ("weekly", "2026-W45", "held"),  # it ended two days before
+        ("weekly", "2026-W46", "open"),
+        ("monthly", "2026-11", "open"),  # it was not over, so nothing of it was sent
+    ],
+)
+def test_of_a_period_that_was_over_a_new_intent_waits_after_a_restore(
+    state: State, opened_by: str, ritual: str, period: str, status: str
+) -> None:
+    state.now = lambda: datetime(2026, 11, 10, 7, tzinfo=UTC)
+    before = state.open_intent("monthly", "2026-07", opened_by="person")
+    assert state.settle_intent(before.intent_id)
+    state.restored(datetime(2026, 11, 9, 2, tzinfo=UTC))
+    assert state.intent(before.intent_id).status is IntentStatus.SETTLED
+    opened = state.open_intent(ritual, period, opened_by=opened_by)
+    assert opened.status == status
+    assert opened.held_by == ("person" if status == "held" else None)
+
+
+def test_a_new_day_begins_first_in_the_east(state: State) -> None:
+    """At 11:00 UTC of its last day a month is over where it is 14 hours later."""
+    state.now = lambda: datetime(2026, 10, 31, 11, tzinfo=UTC)
+    state.restored(datetime(2026, 10, 30, 2, tzinfo=UTC))
+    opened = state.open_intent("monthly", "2026-10", opened_by="schedule")
+    assert opened.status is IntentStatus.HELD

@@ -1,4 +1,4 @@
-"""The commands ``unknown``, ``serve-events`` and ``confirmation-link``."""
+"""The commands ``intents``, ``unknown``, ``serve-events`` and ``confirmation-link``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,74 @@ import click
 
 from orchestration.problems import Problem
 from orchestration.settings import load_settings
-from orchestration.state import LedgerRow, SendStatus, State
+from orchestration.state import Intent, IntentStatus, LedgerRow, SendStatus, State
+
+
+@click.group()
+def intents() -> None:
+    """Leave to send: which reviews and letters are pending, and a person's word on each."""
+
+
+@intents.command("list")
+def list_intents() -> None:
+    """Print every pending intent: what, whether it is open or held, by whom, and why."""
+    with State.open(load_settings()) as state:
+        found = state.pending_intents()
+    for each in found:
+        held = f"held by {each.held_by}" if each.held_by else each.status
+        why = f": {each.reason}" if each.reason else ""
+        click.echo(f"{each.ritual} {each.period_id}  {held}{why}")
+    click.echo(f"{len(found)} pending.")
+
+
+def _pending(state: State, ritual: str, period: str) -> Intent:
+    """The pending intent of a mailing's period.
+
+    Raises:
+        Problem: there is none.
+    """
+    found = state.pending_intent(ritual, period)
+    if found is None:
+        raise Problem(
+            f"nothing is pending for {ritual} {period}.",
+            remedy="see the list: python -m orchestration intents list.",
+        )
+    return found
+
+
+@intents.command("release")
+@click.argument("ritual")
+@click.argument("period")
+def release(ritual: str, period: str) -> None:
+    """RITUAL of PERIOD may go out (monthly 2026-10): it was held, by a person or a verdict."""
+    with State.open(load_settings()) as state:
+        state.release_intent(_pending(state, ritual, period).intent_id, by="person")
+    click.echo(f"{ritual} {period} is open: the next publishing run sends it.")
+
+
+_BECAUSE = click.option("--why", required=True, help="kept with the intent")
+
+
+@intents.command("hold")
+@click.argument("ritual")
+@click.argument("period")
+@_BECAUSE
+def hold(ritual: str, period: str, why: str) -> None:
+    """RITUAL of PERIOD waits until a person releases it."""
+    with State.open(load_settings()) as state:
+        state.hold_intent(_pending(state, ritual, period).intent_id, why, by="person")
+    click.echo(f"{ritual} {period} is held until a person releases it.")
+
+
+@intents.command("cancel")
+@click.argument("ritual")
+@click.argument("period")
+@_BECAUSE
+def cancel(ritual: str, period: str, why: str) -> None:
+    """RITUAL of PERIOD is not sent, or not to anybody else: it was, or nobody needs it."""
+    with State.open(load_settings()) as state:
+        state.cancel_intent(_pending(state, ritual, period).intent_id, why)
+    click.echo(f"{ritual} {period} is cancelled; nothing more of it is sent.")
 
 
 @click.group()
@@ -70,7 +137,23 @@ _WHY = click.option("--why", required=True, help="how you know; kept in the ledg
 def resend(number: int, why: str) -> None:
     """Message NUMBER never came: the next run of its publication sends it again."""
     row = _decide(number, "resend", why)
-    click.echo(f"{number} is planned: the next publishing run of {row.subject_id} sends it.")
+    with State.open(load_settings()) as state:
+        held = next(
+            (
+                each
+                for each in state.editions()
+                if each.edition_id == row.subject_id
+                and state.intent(each.intent_id).status is IntentStatus.HELD
+            ),
+            None,
+        )
+    if held is not None:
+        click.echo(
+            f"{number} is planned, and waits: its review is held. Release it too: "
+            f"python -m orchestration intents release {held.ritual} {held.period_id}"
+        )
+    else:
+        click.echo(f"{number} is planned: the next publishing run of {row.subject_id} sends it.")
 
 
 @unknown.command("settle")
