@@ -48,6 +48,9 @@ FeedName = Literal[
 ]
 
 
+Naming = Literal["none", "sponsors_and_elt", "leaders"]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,6 +90,18 @@ class OrganisationSettings(_Strict):
     def zone(self) -> ZoneInfo:
         """The reporting time zone."""
         return ZoneInfo(self.time_zone)
+
+
+class PrivacySettings(_Strict):
+    """Whom pages name. What a small group is: ``organisation.privacy_threshold``.
+
+    ``none`` names nobody, ``sponsors_and_elt`` executive sponsor, sponsors and members of the
+    executive leadership team, ``leaders`` unit heads and heads of functions as well. Of everybody
+    else, and of whoever is not named, pages say the role and its unit. It applies to whatever is
+    made from then on; a letter to nobody but its leader greets them by name all the same.
+    """
+
+    names: Naming = "sponsors_and_elt"
 
 
 class PathSettings(_Strict):
@@ -278,6 +293,7 @@ class Settings(_Strict):
     """All settings of one organisation."""
 
     organisation: OrganisationSettings
+    privacy: PrivacySettings = PrivacySettings()
     paths: PathSettings = PathSettings()
     duckdb: DuckDBSettings = DuckDBSettings()
     landing: LandingSettings = LandingSettings()

@@ -19,7 +19,7 @@ from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
 from orchestration.scorecard.draft import FILE as SCORECARD
 from orchestration.scorecard.governance import Governance
-from orchestration.settings import Settings
+from orchestration.settings import Naming, Settings
 from orchestration.state import Edition, State
 from orchestration.warehouse.published import published_builds, read_published
 
@@ -97,10 +97,10 @@ def reviews_of(settings: Settings) -> list[Review]:
     )
 
 
-def decision_log(lake: Lake) -> DecisionLog:
+def decision_log(lake: Lake, names: Naming) -> DecisionLog:
     """The log of the latest published period, of whichever review published last.
 
-    An owner is named where they are a leader in their role; anybody else appears by role.
+    An owner is named where they are a leader whom ``names`` allows; anybody else appears by role.
     """
     newest: tuple[date, Grain, str] | None = None
     for grain in reversed(Grain):  # of two that end on one day, the finer
@@ -115,9 +115,17 @@ def decision_log(lake: Lake) -> DecisionLog:
     def published(model: str) -> list[dict[str, Any]]:
         return read_published(lake, grain, f"{model}__{grain}", period_ids={period_id})
 
-    holders = Governance(published("governance"), {}, published("named_leaders"))
+    holders = Governance(published("governance"), {}, published("named_leaders"), names=names)
     rows = [
-        {**row, "owner": holders.person(row["owner_person_id"], row["owner_role"])}
+        {
+            **row,
+            "owner": holders.person(row["owner_person_id"], row["owner_role"]),
+            **{
+                word: holders.recorded(str(row[word]))
+                for word in ("title", "outcome")
+                if row.get(word)
+            },
+        }
         for row in published("decision_log")
     ]
     units = {str(unit["org_unit_id"]): str(unit["name"]) for unit in published("org_units")}

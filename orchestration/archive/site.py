@@ -57,7 +57,7 @@ def build_site(settings: Settings) -> Site:
     try:
         with lock.acquire(timeout=_WAIT_SECONDS):
             reviews = reviews_of(settings)
-            log = decision_log(Lake(settings.lake_url, settings.duckdb))
+            log = decision_log(Lake(settings.lake_url, settings.duckdb), settings.privacy.names)
             written, unchanged, removed = write_site(folder, build_pages(reviews, log, settings))
     except Timeout as error:
         raise Problem(

@@ -32,6 +32,7 @@ from orchestration.review.words import clean, long_date, sentence_case, spelled,
 from orchestration.scorecard import wording
 from orchestration.scorecard.decisions import published_on
 from orchestration.scorecard.draft import canonical_json
+from orchestration.scorecard.governance import Governance
 from orchestration.scorecard.model import EarlyWarning, Figure, LeaderPage, Scorecard, SheetKpi
 from orchestration.settings import Settings
 from orchestration.warehouse.charter import SHIPPED_CHARTER, read_seed
@@ -91,7 +92,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Sponsor:
-    """Who a kit is for. ``org_unit_id`` None for the whole organisation."""
+    """Who a kit is for: ``name`` '' where texts name nobody, unit None for the whole."""
 
     person_id: str
     name: str
@@ -188,22 +189,26 @@ class Basis:
 # ---- reading -------------------------------------------------------------------------------
 
 
-def read_messages(settings: Settings) -> tuple[Message, ...]:
+def read_messages(settings: Settings, holders: Governance | None = None) -> tuple[Message, ...]:
     """The message registry of the charter: as assembled, else the organisation's, else shipped.
+
+    Args:
+        holders: says who may be named in the texts; without it they stand as registered.
 
     Raises:
         Problem: the file is not valid; names file, column and row.
     """
+    said = str if holders is None else holders.recorded
     return tuple(
         Message(
             message_id=row["message_id"],
-            core_sentence=row["core_sentence"],
+            core_sentence=said(row["core_sentence"]),
             audience_org_unit_id=row["audience_org_unit_id"],
             approver_person_id=row["approver_person_id"],
             issued_on=date.fromisoformat(row["issued_on"]),
             expires_on=date.fromisoformat(row["expires_on"]),
             occasion=row["occasion"],
-            texts={name: row[name] for name in _FIELDS},
+            texts={name: said(row[name]) for name in _FIELDS},
             ask_by=date.fromisoformat(row["ask_by"]) if row["ask_by"] else None,
             minutes=row["minutes"],
         )
@@ -231,12 +236,16 @@ def _charter_file(settings: Settings, name: str) -> Path:
     return next((file for file in files if file.exists()), files[-1])
 
 
-def sponsors_of(named_leaders: Iterable[Row]) -> tuple[Sponsor, ...]:
-    """The executive sponsor and each unit's, from the published ``named_leaders``."""
+def sponsors_of(named_leaders: Iterable[Row], holders: Governance) -> tuple[Sponsor, ...]:
+    """The executive sponsor and each unit's, from the published ``named_leaders``.
+
+    Args:
+        holders: says who may be named; a text of anybody else is signed by their role.
+    """
     return tuple(
         Sponsor(
             person_id=str(row["person_id"]),
-            name=str(row["full_name"] or ""),
+            name=holders.named(str(row["person_id"])) or "",
             role=str(row["role"]),
             org_unit_id=None if row["org_unit_id"] in (None, "", "*") else str(row["org_unit_id"]),
             is_active=bool(row["is_active"]),

@@ -113,17 +113,24 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
         render_kits,
         sponsors_of,
     )
+    from orchestration.scorecard.governance import Governance
 
     def published(model: str) -> list[dict[str, object]]:
         return read_published(lake, Grain.MONTH, f"{model}__month", period_ids={period.id})
 
+    holders = Governance(
+        published("governance"), {}, published("named_leaders"), names=settings.privacy.names
+    )
     basis = Basis(
         scorecard=read_scorecard(draft_folder(settings, period) / SCORECARD),
         period=period,
         pages=read_leaders(leaders_file(settings, period)),
-        sponsors=sponsors_of(published("named_leaders")),
-        decisions=published("decision_log"),
-        messages=read_messages(settings),
+        sponsors=sponsors_of(published("named_leaders"), holders),
+        decisions=[
+            {**row, "title": holders.recorded(str(row["title"] or ""))}
+            for row in published("decision_log")
+        ],
+        messages=read_messages(settings, holders),
         settings=settings,
         cascades=published("message_cascade"),
         cascade_target=read_cascade_target(settings),

@@ -117,8 +117,7 @@ def sheet_subject(page: LeaderPage) -> str:
     """'<organisation>: leader review sheet, Q3 2026 - <name>, <role>, <unit>'."""
     head = f"{clean(page.organisation, 60)}: leader review sheet, {clean(page.period_label, 30)}"
     head += stale_mark(page.stale_note)
-    who = f"{clean(page.name, 50)}, {_role(page)}"
-    return clean(f"{head} - {who}", SUBJECT_LIMIT)
+    return clean(f"{head} - {', '.join(_who(page, 50))}", SUBJECT_LIMIT)
 
 
 def sheet_pdf(page: LeaderPage) -> bytes:
@@ -147,7 +146,7 @@ def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, 
     """
     start = Period.parse(page.period_id).start
     listed_actions = page.actions[-most_actions:]
-    name, period = clean(page.name, 60), clean(page.period_label, 40)
+    name, period = _who(page)[0], clean(page.period_label, 40)
     progress = plan(page.plan) if page.plan else None
     figures = _figures(page)
     return {
@@ -157,6 +156,7 @@ def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, 
         "running": clean(page.organisation, 40),
         "name": name,
         "role": _role(page),
+        "who": f"{'. '.join(_who(page))}.",
         "unit": clean(page.unit, 60),
         "period": period,
         "data_as_of": long_date(page.data_as_of),
@@ -207,15 +207,21 @@ def _content(page: LeaderPage) -> bytes:
     return json.dumps(page.model_dump(mode="json"), sort_keys=True).encode()
 
 
+def _who(page: LeaderPage, longest: int = 60) -> list[str]:
+    """Name and role; the role alone where the page names nobody."""
+    return [*([clean(page.name, longest)] if page.name else []), _role(page)]
+
+
 def _role(page: LeaderPage) -> str:
-    """'Sponsor, Operations'."""
-    return f"{sentence_case(clean(page.role, 40))}, {clean(page.unit, 60)}"
+    """'Sponsor, Operations'; 'Sponsor of Operations' stays as it is."""
+    role, unit = sentence_case(clean(page.role, 80)), clean(page.unit, 60)
+    return role if unit.casefold() in role.casefold() else f"{role}, {unit}"
 
 
 def _holds(page: LeaderPage) -> str:
     """What the sheet has beside the record, in words."""
     parts = [
-        f"what is recorded of {clean(page.name, 60)}",
+        f"what is recorded of {_who(page)[0]}",
         *(["the unit's figures against target"] if page.kpis else []),
         *(["open commitments and decisions"] if page.log else []),
         *(["the 90-day plan"] if page.plan else []),

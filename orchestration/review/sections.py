@@ -78,7 +78,8 @@ def log_entry(entry: LogEntry) -> dict[str, Any]:
 
 def log_line(entry: LogEntry) -> str:
     """Who owns an entry, where, and how it stands: 'Marcus Lindqvist, Operations: ...'."""
-    owner = listed_words((sentence_case(clean(entry.owner, 60)), clean(entry.unit or "", 60)))
+    who, unit = sentence_case(clean(entry.owner, 60)), clean(entry.unit or "", 60)
+    owner = listed_words((who, "" if unit.casefold() in who.casefold() else unit))
     age = f"asked {counted(entry.waiting_days, 'day')} ago" if entry.waiting_days else ""
     if entry.status in ("decided", "done", "withdrawn"):
         age = ""

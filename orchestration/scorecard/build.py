@@ -70,7 +70,8 @@ def build_scorecard(
     Raises:
         Problem: the rows lack what no page can do without (catalogue, organisation).
     """
-    return _Builder(marts, period, basis, settings).scorecard(charter)
+    builder = _Builder(marts, period, basis, settings)
+    return builder.governance.without_names(builder.scorecard(charter))
 
 
 class _Builder(Figures):

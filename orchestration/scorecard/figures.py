@@ -121,8 +121,13 @@ class Figures:
             charted = self.catalogue.get(row["kpi_id"], {}).get("chart_basis")
             if row["period_start"] <= period.end and row["basis"] in (charted, None):
                 self.signals[key_of(row)] = row
-        self.governance = Governance(marts.governance, self.tree, marts.named_leaders)
-
+        self.governance = Governance(
+            marts.governance,
+            self.tree,
+            marts.named_leaders,
+            names=settings.privacy.names,
+            units=self.names,
+        )
         self.indices = {
             (
                 str(row["index_id"]),

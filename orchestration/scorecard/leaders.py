@@ -53,7 +53,10 @@ def pages(figures: Figures, charter: Charter, card: Scorecard) -> tuple[LeaderPa
     found = {who: _page(figures, charter, card, who, rows) for who, rows in roles.items()}
     if figures.period.grain is Grain.MONTH:
         found |= {who: page for who, page in _owners(figures, card).items() if who not in found}
-    return tuple(found[who] for who in sorted(found))
+    return tuple(
+        figures.governance.without_names(found[who]).model_copy(update={"name": found[who].name})
+        for who in sorted(found)
+    )
 
 
 def _owners(figures: Figures, card: Scorecard) -> dict[str, LeaderPage]:
@@ -69,7 +72,7 @@ def _owners(figures: Figures, card: Scorecard) -> dict[str, LeaderPage]:
             pages[person] = LeaderPage(
                 person_id=person,
                 manager_person_id=None,
-                name=figures.governance.full_name(person) or wording.role_name(role.strip()),
+                name=_name(figures, person),
                 role=wording.role_name(role.strip()),
                 org_unit_id=figures.root,
                 unit=figures.names[figures.root],
@@ -105,11 +108,13 @@ def _page(
     target = charter.leader_target(person, VISIBLE_WEEKS, figures.period.end)
     flagship = leader_index(figures, "leaders_flagship", person, unit)
     attended = leader_index(figures, leadership.ATTENDED, person, unit)
+    name = _name(figures, person)
     return LeaderPage(
         person_id=person,
         manager_person_id=str(senior["manager_id"]) if senior["manager_id"] else None,
-        name=str(senior["full_name"] or wording.role_name(str(senior["role"]))),
-        role=wording.role_name(str(senior["role"])),
+        name=name,
+        # without a name the role has to tell: 'finance', not 'ELT'
+        role=wording.role_name(str(senior["role"])) if name else figures.governance.role(person),
         org_unit_id=unit,
         unit=figures.names[unit],
         organisation=figures.settings.organisation.name,
@@ -137,6 +142,13 @@ def _page(
         comments_asked=_comments_asked(figures, card, person),
         reply_by=reply_by(figures),
     )
+
+
+def _name(figures: Figures, person: str) -> str | None:
+    """A preview greets its leader; what their manager reads, too, names by the setting."""
+    if figures.period.grain is Grain.MONTH:
+        return figures.governance.full_name(person)
+    return figures.governance.named(person)
 
 
 def own_unit(figures: Figures, rows: Sequence[Row]) -> str:

@@ -519,7 +519,7 @@ class LeaderPage(_Frozen):
 
     person_id: str
     manager_person_id: str | None
-    name: str
+    name: str | None = Field(description="None where the page may be read by somebody else, too")
     role: str
     org_unit_id: str
     unit: str

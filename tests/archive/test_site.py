@@ -337,7 +337,7 @@ def test_a_disk_that_refuses_is_a_clear_problem(
 
 
 def test_no_published_log_is_no_log(settings: Settings) -> None:
-    assert decision_log(Lake(settings.lake_url, settings.duckdb)).as_of is None
+    assert decision_log(Lake(settings.lake_url, settings.duckdb), "leaders").as_of is None
 
 
 def test_the_log_is_the_latest_published_and_names_leaders_only(settings: Settings) -> None:
@@ -354,7 +354,8 @@ def test_the_log_is_the_latest_published_and_names_leaders_only(settings: Settin
             + people.format("P-1", "sponsor")
             + f" UNION ALL SELECT 'D-2', '{title}', "
             + people.format("P-2", "program_lead"),
-            "named_leaders": "SELECT 'P-1' AS person_id, 'Marcus Lindqvist' AS full_name",
+            "named_leaders": "SELECT 'P-1' AS person_id, 'Marcus Lindqvist' AS full_name, "
+            "'sponsor' AS role",
             "governance": "SELECT 'program_lead' AS role, 'P-2' AS person_id, "
             "'Somebody Private' AS full_name, '*' AS org_unit_id, true AS is_active, "
             "NULL AS deputy_person_id, NULL AS deputy_name, false AS deputy_is_active",
@@ -368,11 +369,15 @@ def test_the_log_is_the_latest_published_and_names_leaders_only(settings: Settin
                 )
             models = [f"{model}__{grain}" for model in tables]
             publish(lake, warehouse, grain, [(period, "build-1")], models)
-    log = decision_log(lake)
+    log = decision_log(lake, "leaders")
     assert (log.as_of, log.units) == (date(2026, 10, 31), {"OPS": "Operations"})
     assert [(row["title"], row["owner"]) for row in log.rows] == [
         ("of October", "Marcus Lindqvist"),
         ("of October", "programme lead"),
+    ]
+    assert [row["owner"] for row in decision_log(lake, "none").rows] == [
+        "sponsor",
+        "programme lead",
     ]
     pages = build_pages([], log, settings)
     assert "Somebody Private" not in bytes(pages["decisions.html"]).decode()

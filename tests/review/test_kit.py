@@ -41,6 +41,7 @@ from orchestration.review.kit import (
 )
 from orchestration.review.kit_assets import kit_asset, write_kits
 from orchestration.scorecard.draft import write_leaders, write_scorecard
+from orchestration.scorecard.governance import Governance
 from orchestration.scorecard.model import (
     EarlyWarning,
     Figure,
@@ -60,6 +61,8 @@ from tests.review import rituals, scorecards
 from tests.review.values import NO_DATA, SUPPRESSED, value
 
 OCTOBER = Period.parse("2026-10")
+EVERYBODY = Governance((), {}, names="leaders")
+"""Holders of nothing: no name is known that a text could hold."""
 CORE = "Every week, two hours for the skills our customers notice."
 LIMITS = {"town_hall": 180, "announcement": 120, "cascade": 100}
 QUIET = Mark(variation="ordinary", assurance="no_target", text="No clear change", tone="neutral")
@@ -651,7 +654,7 @@ def test_sponsors_are_those_of_the_month() -> None:
             ("unit_head", "P-3", "U1"),
         )
     ]
-    assert [(s.person_id, s.org_unit_id) for s in sponsors_of(rows)] == [
+    assert [(s.person_id, s.org_unit_id) for s in sponsors_of(rows, EVERYBODY)] == [
         ("P-1", None),
         ("P-2", "U1"),
     ]

@@ -21,7 +21,13 @@ from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.leaders import pages as leader_pages
 from orchestration.scorecard.marts import Marts, Row
 from orchestration.scorecard.model import FeedStatus, Kpi, LeaderPage, Scorecard
-from orchestration.settings import OrganisationSettings, PathSettings, Settings
+from orchestration.settings import (
+    Naming,
+    OrganisationSettings,
+    PathSettings,
+    PrivacySettings,
+    Settings,
+)
 
 SEEDS = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds"
 HEADLINE = (
@@ -163,6 +169,7 @@ class Case:
 
     period: Period = field(default_factory=lambda: Period.parse("2026-10"))
     threshold: int = 5
+    names: Naming = "leaders"
     values: dict[tuple[str, date, str, str], Row] = field(default_factory=dict)
     signals: dict[tuple[str, date, str, str], Row] = field(default_factory=dict)
     units: list[Row] = field(default_factory=list)
@@ -362,7 +369,8 @@ class Case:
     @property
     def settings(self) -> Settings:
         return Settings(
-            organisation=OrganisationSettings(name="Acme", privacy_threshold=self.threshold)
+            organisation=OrganisationSettings(name="Acme", privacy_threshold=self.threshold),
+            privacy=PrivacySettings(names=self.names),
         )
 
     @property
@@ -468,7 +476,7 @@ def full_case(case: Case) -> Case:
     case.holder("ld_head", "Grace Hopper")
     case.holder("compliance_owner", "Alan Turing")
     case.holder("finance", "Luca Pacioli")
-    case.holder("program_lead", "Not Named")
+    case.holder("program_lead", "Not Printed")
     return case
 
 

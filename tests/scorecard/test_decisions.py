@@ -280,7 +280,8 @@ def test_a_right_without_days_waits_for_the_quarter() -> None:
 
 
 def holder(case: Case, role: str, unit: str = "whole") -> str:
-    return Governance(case.governance, {"whole": None, "o": "whole", "o1": "o"}).owner(role, unit)
+    tree = {"whole": None, "o": "whole", "o1": "o"}
+    return Governance(case.governance, tree, names="leaders").owner(role, unit)
 
 
 def test_owners_are_leaders_by_name_others_by_role(case: Case) -> None:

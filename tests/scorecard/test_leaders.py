@@ -208,7 +208,7 @@ def test_owners_of_a_signalling_kpi_who_lead_nothing_are_asked_before_a_month(ca
     case.holder("manager_rep", "Some One")
     case.signal("active_learner_rate", "improving", charted="53.2", mean=45, lower=40, upper=50)
     page = case.pages()["p7"]
-    assert (page.name, page.role, page.unit) == ("Not Named", "programme lead", "Acme")
+    assert (page.name, page.role, page.unit) == ("Not Printed", "programme lead", "Acme")
     assert page.comments_asked == (
         "Voluntary active learners: 53.2 % in October 2026, above its usual range 40.0 to 50.0 %",
     )
