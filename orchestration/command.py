@@ -19,6 +19,7 @@ import click
 from orchestration.alerts.commands import incidents
 from orchestration.delivery.commands import confirmation_link, intents, serve_events, unknown
 from orchestration.delivery.edition_commands import rebuild, restated
+from orchestration.operations.commands import backup, restore, retention
 from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
 from orchestration.problems import Problem
 from orchestration.recording.commands import record, start
@@ -59,6 +60,9 @@ cli.add_command(confirmation_link)
 cli.add_command(rebuild)
 cli.add_command(restated)
 cli.add_command(incidents)
+cli.add_command(backup)
+cli.add_command(restore)
+cli.add_command(retention)
 
 
 _STARTED = time.monotonic()

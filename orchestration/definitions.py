@@ -10,6 +10,7 @@ from orchestration.alerts.reaper import noted_in_process_executor
 from orchestration.archive import assets as archive
 from orchestration.delivery import assets as delivery
 from orchestration.feeds import assets as feeds
+from orchestration.operations import jobs as operations
 from orchestration.periods import Grain
 from orchestration.quality import assets as quality
 from orchestration.review import assets as review
@@ -39,8 +40,11 @@ def build_definitions(settings: Settings) -> Definitions:
     assets = build_assets(settings)
     return Definitions(
         assets=[*assets, *warehouse.source_specs()],
-        jobs=cadences.build_jobs(settings, assets),
-        schedules=cadences.build_schedules(settings, assets),
+        jobs=[*cadences.build_jobs(settings, assets), *operations.build_jobs(settings)],
+        schedules=[
+            *cadences.build_schedules(settings, assets),
+            *operations.build_schedules(settings),
+        ],
         sensors=[*cadences.build_sensors(settings), *alerts.build_sensors(settings)],
         executor=noted_in_process_executor,
     )

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,6 +80,25 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         while self._engines:
             self._engines.popitem()[1].dispose()
         super().dispose()
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete a run's events and its database, and the evaluations of checks that are not the
+        newest of their check. Dagster's storage leaves an empty database and every evaluation."""
+        super().delete_events(run_id)
+        with self._db_lock:
+            if (engine := self._engines.pop(run_id, None)) is not None:
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            for end in ("", "-wal", "-shm"):
+                Path(f"{self.path_for_shard(run_id)}{end}").unlink(missing_ok=True)
+        checks = AssetCheckExecutionsTable
+        newest = sa.select(sa.func.max(checks.c.id)).group_by(
+            checks.c.asset_key, checks.c.check_name
+        )
+        with self.index_connection() as connection:
+            connection.execute(
+                sa.delete(checks).where(checks.c.run_id == run_id, checks.c.id.not_in(newest))
+            )
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store the asset events of one run in bulk, any other event as Dagster does."""

@@ -108,10 +108,15 @@ class Lake:
         found: Iterable[str] = self._fs.find(folder)
         return sorted(posixpath.relpath(f, self._root) for f in found if f.endswith(suffix))
 
+    def read_bytes(self, *parts: str) -> bytes:
+        """The content of one file."""
+        with self._fs.open(self._at(*parts), "rb") as handle:
+            content: bytes = handle.read()
+            return content
+
     def read_json(self, *parts: str) -> Any:
         """Parse one JSON file."""
-        with self._fs.open(self._at(*parts), "rb") as handle:
-            return json.loads(handle.read())
+        return json.loads(self.read_bytes(*parts))
 
     def write_json(self, value: Any, *parts: str) -> None:
         """Write one JSON file, whole or not at all."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult
 
@@ -55,12 +56,13 @@ def execute(
 ) -> ExecuteInProcessResult:
     """Run one job, over the partitions ``first`` to ``last`` where it has any, in this process.
 
-    What the steps print goes to ``<home>/logs/<job>.log``.
+    What the steps print goes to ``<home>/logs/<job>-<day>.log``.
 
     Raises:
         Problem: a step failed; carries the cause and the log's path.
     """
-    log = settings.home / "logs" / f"{job}.log"
+    today = datetime.now(settings.organisation.zone).date()
+    log = settings.home / "logs" / f"{job}-{today}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open("a", encoding="utf-8") as sink,

@@ -185,6 +185,32 @@ class AlertSettings(_Strict):
     lead_role: str = "program_lead"
 
 
+class BackupSettings(_Strict):
+    """Backups by schedule, every night; none where no folder is named. Best on another disk."""
+
+    folder: Path | None = None
+    hour: Annotated[int, Field(ge=0, le=23)] = 2
+    lake: bool = Field(default=False, description="the lake too; ingest and builds wait meanwhile")
+    keep: int = Field(default=14, ge=1, description="newest backups that retention leaves")
+
+
+class RetentionSettings(_Strict):
+    """How long what can be done without is kept, in days; null for ever.
+
+    Editions, the ledger and raw deliveries are never removed. The content of quarantined rows is,
+    while their number, place and reason stay.
+    """
+
+    scheduled: bool = Field(default=True, description="every night; else only by the command")
+    hour: Annotated[int, Field(ge=0, le=23)] = 3
+    run_days: int | None = Field(default=400, ge=1, description="Dagster's runs with their events")
+    tick_days: int | None = Field(default=30, ge=1, description="of schedules and sensors")
+    log_days: int | None = Field(default=90, ge=1, description="what runs printed")
+    quarantine_days: int | None = Field(default=180, ge=1, description="what rejected rows say")
+    outbox_days: int | None = Field(default=400, ge=1, description="mail delivered to files")
+    draft_days: int | None = Field(default=90, ge=31, description="of what was sent or never will")
+
+
 class ConfirmationSettings(_Strict):
     """Links by which people confirm ("I cascaded this"); ``serve-events`` answers them.
 
@@ -301,6 +327,8 @@ class Settings(_Strict):
     delivery: DeliverySettings = DeliverySettings()
     confirmations: ConfirmationSettings = ConfirmationSettings()
     alerts: AlertSettings = AlertSettings()
+    backup: BackupSettings = BackupSettings()
+    retention: RetentionSettings = RetentionSettings()
     feeds: dict[FeedName, FeedSettings] = Field(default_factory=dict, validate_default=True)
 
     @field_validator("feeds")
@@ -335,6 +363,11 @@ class Settings(_Strict):
     def state_url(self) -> str:
         """SQLAlchemy URL of the state that cannot be rebuilt (intents, editions, ledger)."""
         return self.paths.state or f"sqlite:///{self.home / 'state' / 'state.sqlite'}"
+
+    @property
+    def backup_folder(self) -> Path | None:
+        """Absolute folder that scheduled backups go to, where set."""
+        return _absolute(self.backup.folder) if self.backup.folder else None
 
     @property
     def charter_overlay(self) -> Path | None:

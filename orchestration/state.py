@@ -725,13 +725,16 @@ class State:
                     ledger.c.ledger_id.is_(None), intents.c.status != IntentStatus.SETTLED
                 )
             )  # fmt: skip
-            doubtful += connection.execute(
-                sa.insert(ledger).from_select(
+            added = connection.execute(
+                sa.insert(ledger)
+                .from_select(
                     ["message_kind", "subject_id", "letter", "recipient", "status", "attempts",
                      "detail", "updated_at"],
                     unplanned,
                 )
-            ).rowcount  # fmt: skip
+                .returning(ledger.c.ledger_id)
+            ).all()  # fmt: skip
+            doubtful += len(added)
             return Restored(held, doubtful)
 
     def intent(self, intent_id: int) -> Intent:

@@ -222,7 +222,8 @@ def _silence(dagster: Dagster) -> None:
             id=sensor["sensorState"]["id"],
         )
         assert answer["stopSensor"]["instigationState"]["status"] == "STOPPED"
-    assert len(found["schedules"]) == 7  # three closes, three publications, the preview
+    # three closes, three publications, the preview, retention
+    assert len(found["schedules"]) == 8
     assert {sensor["name"] for sensor in found["sensors"]} >= {"arrival_sensor"}
 
 
