@@ -19,6 +19,7 @@ import click
 from orchestration.alerts.commands import incidents
 from orchestration.delivery.commands import confirmation_link, intents, serve_events, unknown
 from orchestration.delivery.edition_commands import rebuild, restated
+from orchestration.delivery.mailings import MAILINGS
 from orchestration.operations.commands import backup, restore, retention
 from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
 from orchestration.problems import Problem
@@ -93,8 +94,6 @@ def _today(settings: Settings) -> date:
 )
 def run(period_id: str | None) -> None:
     """Land what has arrived, review one period and deliver it, once."""
-    from orchestration.delivery.mailings import MAILINGS
-
     settings = load_settings()
     named = Period.parse(period_id) if period_id else None
     grain = named.grain if named else Grain.MONTH
@@ -378,16 +377,13 @@ def ui(port: int) -> None:
 @cli.command("dry-run")
 @click.option(
     "--ritual",
-    type=click.Choice(
-        ["weekly", "monthly", "quarterly", "monthly_preview", "monthly_kit", "quarterly_sheets"]
-    ),
+    type=click.Choice(list(MAILINGS)),
     help="which mail; default the review of the period's kind, without a period the monthly one",
 )
 @click.option("--period", help="as 2026-W45, 2026-10 or 2026-Q3; default the latest closed one")
 def dry_run(ritual: str | None, period: str | None) -> None:
     """Print who would get a mailing, and who is refused and why. Sends nothing."""
     from orchestration.delivery.assets import audience
-    from orchestration.delivery.mailings import MAILINGS
 
     settings = load_settings()
     named = Period.parse(period) if period else None

@@ -14,7 +14,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RepositoryDefinition, bui
 from orchestration import cadences
 from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import Provenance, deliver, seal
-from orchestration.delivery.mailings import KIT, PREVIEW, pack
+from orchestration.delivery.mailings import KITS, PREVIEW, pack
 from orchestration.delivery.message import mailbox
 from orchestration.delivery.recipients import Audience, Recipient
 from orchestration.feeds.contract import CONTRACT
@@ -94,7 +94,7 @@ class Organisation:
 
     def is_drafted(self, period: Period, letters: Sequence[str] = ()) -> None:
         make_draft(MONTHLY.draft(self.settings, period))
-        for mailing in (PREVIEW, KIT):
+        for mailing in (PREVIEW, KITS[Grain.MONTH]):
             folder = mailing.draft(self.settings, period)
             folder.mkdir(parents=True)
             listed = [{"folder": name, "to": ["P1"], "role": "sponsor"} for name in letters]

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -40,6 +41,7 @@ from orchestration.delivery.editions import (
     standing,
 )
 from orchestration.delivery.mailings import MAILINGS, Letter, Mailing, pack, read_letters
+from orchestration.delivery.occasions import one_at_a_time, still_due
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key, period_partitions
 from orchestration.problems import Problem
@@ -90,6 +92,8 @@ def _edition_asset(settings: Settings, mailing: Mailing) -> AssetsDefinition:
     )
     if mailing.personal:
         what += " All letters of a period are one edition; where there are none, nothing is sent."
+    if mailing.once:
+        what += " A letter whose occasions were all answered by earlier ones is left out."
 
     @asset(
         key=[STAGE, f"{mailing.asset}_edition"],
@@ -261,27 +265,32 @@ def seal_period(
     if intent.status is IntentStatus.HELD:
         state.release_intent(intent.intent_id, by="close")
     draft = mailing.draft(settings, period)
-    letters = read_letters(draft) if mailing.personal else None
-    if letters == ():
-        state.settle_intent(intent.intent_id, NOTHING)
-        return Sealing("nothing")
-    audience = read_audience(settings, lake, mailing, period, letters)
-    sealed = seal(
-        state,
-        settings,
-        mailing.name,
-        period,
-        draft,
-        audience,
-        provenance(
+    drafted = read_letters(draft) if mailing.personal else None
+    with one_at_a_time(settings) if mailing.once else nullcontext():
+        letters = None
+        if drafted is not None:
+            letters = still_due(state, settings, mailing, period, drafted)
+        if letters == ():
+            state.settle_intent(intent.intent_id, NOTHING)
+            return Sealing("nothing")
+        audience = read_audience(settings, lake, mailing, period, letters)
+        sealed = seal(
+            state,
             settings,
-            pack(mailing.grain).draft(settings, period),
+            mailing.name,
             period,
-            {name: feed.stands_on for name, feed in close.feeds.items()},
-        ),
-        letters,
-        None if mailing.personal else _restating(lake, period),
-    )
+            draft,
+            audience,
+            provenance(
+                settings,
+                pack(mailing.grain).draft(settings, period),
+                period,
+                {name: feed.stands_on for name, feed in close.feeds.items()},
+            ),
+            letters,
+            None if mailing.personal else _restating(lake, period),
+            {each.folder for each in drafted or ()} - {each.folder for each in letters or ()},
+        )
     unchanged = sealed.intent_id != intent.intent_id
     return Sealing("unchanged" if unchanged else "sealed", sealed, audience.refused)
 
@@ -438,6 +447,8 @@ def audience(settings: Settings, mailing: Mailing, period: Period) -> list[str]:
     draft = mailing.draft(settings, period)
     letters = read_letters(draft) if mailing.personal else None
     with State.open(settings) as state:
+        if letters is not None:
+            letters = still_due(state, settings, mailing, period, letters)
         found = dry_run(
             state,
             settings,

@@ -30,7 +30,7 @@ from orchestration.delivery.channels.interface import (
     Outcome,
     Retry,
 )
-from orchestration.delivery.mailings import EMAIL, LETTERS, Letter, read_letters
+from orchestration.delivery.mailings import EMAIL, LETTERS, Letter, read_letters, without
 from orchestration.delivery.message import (
     Mailbox,
     OutgoingMessage,
@@ -351,6 +351,7 @@ def seal(
     provenance: Provenance,
     letters: Sequence[Letter] | None = None,
     restate: Callable[[Edition, Path], bytes] | None = None,
+    left_out: Collection[str] = (),
 ) -> Edition:
     """Freeze the draft as the period's next edition, under its pending intent.
 
@@ -364,6 +365,7 @@ def seal(
     Args:
         restate: from the edition before and the new one's files, the list of what reads otherwise;
             sealed with the new edition as ``restatements.json``.
+        left_out: folders of letters of the draft that are not sent and so not sealed.
 
     Raises:
         Problem: no intent is open; nobody would get it; the draft is incomplete; the disk refuses.
@@ -392,7 +394,7 @@ def seal(
     parent = settings.home / "editions" / ritual / period.id
     aside = parent / f".aside-{uuid.uuid4().hex}"
     try:
-        hashes = _copy_aside(draft_folder, aside, folders)
+        hashes = _copy_aside(draft_folder, aside, folders, left_out)
         # what counts is the copy: the draft may be made anew meanwhile
         bundles = _bundles(aside, folders)
         if letters is not None and read_letters(aside) != tuple(letters):
@@ -473,7 +475,9 @@ def _edition_subject(bundles: Mapping[str, _Bundle]) -> str:
     return "1 letter" if len(bundles) == 1 else f"{len(bundles)} letters"
 
 
-def _copy_aside(source: Path, aside: Path, letters: Collection[str] | None) -> dict[str, str]:
+def _copy_aside(
+    source: Path, aside: Path, letters: Collection[str] | None, left_out: Collection[str] = ()
+) -> dict[str, str]:
     """Copy every file of the draft (of letters, those listed), synced to disk and read-only.
 
     Returns:
@@ -491,6 +495,8 @@ def _copy_aside(source: Path, aside: Path, letters: Collection[str] | None) -> d
         target = aside / name
         target.parent.mkdir(parents=True, exist_ok=True)
         content = file.read_bytes()
+        if name == LETTERS:
+            content = without(content, left_out)
         _write_synced(target, content)
         hashes[name] = hashlib.sha256(content).hexdigest()
     return hashes

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +36,8 @@ class Mailing:
         deputised: a letter to somebody no longer active goes to their deputy; else to nobody.
         own_manager_only: besides the person it is about (the first addressee), a letter may go to
             that person's manager and to nobody else.
+        once: a letter answers occasions, and goes out only where one of them was answered by no
+            letter yet, of whatever period.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Mailing:
     personal: bool = False
     deputised: bool = True
     own_manager_only: bool = False
+    once: bool = False
 
     @property
     def asset(self) -> str:
@@ -64,12 +68,18 @@ class Mailing:
 
 
 PREVIEW = Mailing("monthly_preview", Grain.MONTH, sent="before", personal=True)
-KIT = Mailing("monthly_kit", Grain.MONTH, personal=True)
+KITS = {
+    grain: Mailing(f"{grain.ritual}_kit", grain, personal=True, once=True)
+    for grain in (Grain.WEEK, Grain.MONTH)
+}
+"""The communication kit rides with the first review after its occasion, of a week or a month."""
 SHEETS = Mailing(
     "quarterly_sheets", Grain.QUARTER, personal=True, deputised=False, own_manager_only=True
 )
 PACKS = tuple(Mailing(grain.ritual, grain) for grain in Grain)
-MAILINGS: dict[str, Mailing] = {each.name: each for each in (*PACKS, PREVIEW, KIT, SHEETS)}
+MAILINGS: dict[str, Mailing] = {
+    each.name: each for each in (*PACKS, PREVIEW, *KITS.values(), SHEETS)
+}
 """Every mailing by name; packs first."""
 
 
@@ -85,11 +95,18 @@ def published_together(grain: Grain) -> tuple[Mailing, ...]:
 
 @dataclass(frozen=True)
 class Letter:
-    """One letter of a draft: its folder, the persons it goes to, the role they get it in."""
+    """One letter of a draft: its folder, the persons it goes to, the role they get it in.
+
+    Attributes:
+        occasions: what it answers, where its mailing answers each occasion once.
+        until: the last day on which it may be sent, if there is one.
+    """
 
     folder: str
     to: tuple[str, ...]
     role: str
+    occasions: tuple[str, ...] = ()
+    until: date | None = None
 
 
 def read_letters(draft: Path) -> tuple[Letter, ...]:
@@ -136,4 +153,27 @@ def _letter(file: Path, described: Any, row: int) -> Letter:
             column="to",
             row=row,
         )
-    return Letter(folder, tuple(dict.fromkeys(to)), str(described.get("role") or "leader"))
+    occasions, until = described.get("occasions", []), described.get("until")
+    if not isinstance(occasions, list) or not all(isinstance(each, str) for each in occasions):
+        raise Problem(
+            "a letter's occasions are not a list of words.",
+            file=str(file),
+            column="occasions",
+            row=row,
+        )
+    try:
+        last_day = date.fromisoformat(until) if until is not None else None
+    except (TypeError, ValueError) as error:
+        raise Problem(
+            "a letter's last day is not a date.", file=str(file), column="until", row=row
+        ) from error
+    role = str(described.get("role") or "leader")
+    return Letter(folder, tuple(dict.fromkeys(to)), role, tuple(occasions), last_day)
+
+
+def without(content: bytes, left_out: Collection[str]) -> bytes:
+    """The content of ``letters.json`` without the letters of some folders."""
+    if not left_out:
+        return content
+    kept = [each for each in json.loads(content) if each["folder"] not in left_out]
+    return json.dumps(kept, indent=1, ensure_ascii=False).encode() + b"\n"

@@ -17,7 +17,7 @@ from orchestration.periods import Period
 from orchestration.problems import Problem
 from orchestration.quality.close import code_version
 from orchestration.review.assets import page_renderer
-from orchestration.review.draft_files import KIT, PAGE, PREVIEW, SHEETS
+from orchestration.review.draft_files import KITS, PAGE, PREVIEW, SHEETS
 from orchestration.review.invitation import invitation
 from orchestration.review.kit import read_kit_page, render_kits
 from orchestration.review.letters import render_previews, render_sheets
@@ -136,7 +136,7 @@ def _render(state: State, settings: Settings, edition: Edition, folder: Path) ->
             file=str(sealed),
             remedy=f"the sealed files are as they were sent; {MANIFEST} lists every file's hash.",
         )
-    if edition.ritual == KIT:
+    if edition.ritual in KITS:
         render_kits([read_kit_page(page) for page in pages], folder)
     elif edition.ritual == PREVIEW:
         render_previews([read_page(page) for page in pages], folder)

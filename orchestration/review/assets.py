@@ -73,7 +73,7 @@ def build_assets(settings: Settings) -> list[AssetsDefinition]:
     return [
         *(_pages_asset(settings, grain) for grain in _PAGES),
         *(_letters_asset(settings, name) for name in _LETTERS),
-        kit_asset(settings),
+        *(kit_asset(settings, grain) for grain in (Grain.WEEK, Grain.MONTH)),
     ]
 
 

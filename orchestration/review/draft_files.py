@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 EMAIL = "email.json"
@@ -17,19 +18,40 @@ LETTERS = "letters.json"
 PAGE = "page.json"
 """What a letter was rendered from; sealed with it and never sent."""
 PREVIEW = "monthly_preview"
-KIT = "monthly_kit"
+KITS = ("weekly_kit", "monthly_kit")
 SHEETS = "quarterly_sheets"
 """Names of the mailings, as the folders beneath ``drafts/`` have them."""
 
 
 @dataclass(frozen=True)
 class Letter:
-    """One personal letter: to whom by person id, in which role, and its files by name."""
+    """One personal letter: to whom by person id, in which role, and its files by name.
+
+    Attributes:
+        occasions: what it answers, where each occasion is answered once; ``until``: the last day
+            on which it may be sent.
+    """
 
     folder: str
     to: tuple[str, ...]
     role: str
     files: Mapping[str, bytes | str]
+    occasions: tuple[str, ...] = ()
+    until: date | None = None
+
+    @property
+    def entry(self) -> dict[str, str | list[str]]:
+        """Its entry in the list of letters."""
+        entry: dict[str, str | list[str]] = {
+            "folder": self.folder,
+            "to": list(self.to),
+            "role": self.role,
+        }
+        if self.occasions:
+            entry["occasions"] = list(self.occasions)
+        if self.until is not None:
+            entry["until"] = self.until.isoformat()
+        return entry
 
 
 def write_files(folder: Path, files: Mapping[str, bytes | str]) -> list[Path]:
@@ -89,9 +111,7 @@ def write_letters(draft: Path, letters: Sequence[Letter]) -> list[Path]:
             (aside / letter.folder).mkdir()
             for name, content in letter.files.items():
                 save(aside / letter.folder / name, content)
-        listed = [
-            {"folder": each.folder, "to": list(each.to), "role": each.role} for each in letters
-        ]
+        listed = [each.entry for each in letters]
         save(aside / LETTERS, json.dumps(listed, indent=1, ensure_ascii=False) + "\n")
         (draft / LETTERS).unlink(missing_ok=True)
         for old in draft.iterdir():

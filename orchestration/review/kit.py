@@ -1,5 +1,8 @@
 """The communication kit: one message in three texts, for each sponsor, with their own figures.
 
+A kit has an occasion: a message was issued, or an early warning asks for one. It is drafted with
+every review of a week or a month while its occasion lasts; delivery sends it once.
+
 The words stand in ``templates/comms``, a line a sentence. A sentence is rendered with strict
 fields and left out when one is missing, so that no placeholder can leak; a text that is longer
 than its limit loses its optional sentences in the order its template gives them. The core sentence
@@ -21,14 +24,14 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined, UndefinedError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orchestration.periods import Period
+from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
 from orchestration.recording.links import cascaded, link
-from orchestration.review.draft_files import KIT, PAGE, Letter, letter_folder, write_letters
+from orchestration.review.draft_files import PAGE, Letter, letter_folder, write_letters
 from orchestration.review.email import manifest, stale_mark
 from orchestration.review.pages import template
 from orchestration.review.typesetting import TEMPLATES
-from orchestration.review.words import clean, long_date, sentence_case, spelled, wrapped
+from orchestration.review.words import clean, long_date, sentence_case, wrapped
 from orchestration.scorecard import wording
 from orchestration.scorecard.decisions import published_on
 from orchestration.scorecard.draft import canonical_json
@@ -129,6 +132,7 @@ class KitPage(BaseModel):
         org_unit_id: None for the whole organisation.
         unit: its name.
         why: why the message is issued now, as in ``for the launch``.
+        occasions: what it answers, each of one unit and message.
         confirmed: '38 of 39 managers' where the cascade is through and nothing is to be started.
         asked_by: the day that the letter's subject names.
         confirm_to: the address that a cascade is confirmed to where there is no link.
@@ -149,6 +153,7 @@ class KitPage(BaseModel):
     message_id: str
     expires_on: date
     why: str
+    occasions: tuple[str, ...]
     confirmed: str | None
     asked_by: date | None
     confirm_to: str
@@ -165,10 +170,13 @@ class Kit:
 
 @dataclass(frozen=True)
 class Basis:
-    """What a month's kits are made from.
+    """What a week's or a month's kits are made from.
 
     Attributes:
-        pages: the named leaders' own pages.
+        scorecard: of the period: its units and early warnings.
+        month: the scorecard whose figures may be told: the month's own, or that of the last month
+            that was published; None where none was.
+        pages: the named leaders' own pages of that month.
         decisions: rows of the published ``decision_log``.
         messages: the message registry.
         cascades: rows of the published ``message_cascade``.
@@ -176,6 +184,7 @@ class Basis:
     """
 
     scorecard: Scorecard
+    month: Scorecard | None
     period: Period
     pages: Sequence[LeaderPage]
     sponsors: Sequence[Sponsor]
@@ -184,6 +193,16 @@ class Basis:
     settings: Settings
     cascades: Sequence[Row] = ()
     cascade_target: Decimal | None = None
+
+    @property
+    def today(self) -> date:
+        """The day on which the kits are due."""
+        return published_on(self.period, self.settings)
+
+
+def mailing(period: Period) -> str:
+    """The mailing that a period's kits are: 'weekly_kit' or 'monthly_kit'."""
+    return f"{period.grain.ritual}_kit"
 
 
 # ---- reading -------------------------------------------------------------------------------
@@ -290,7 +309,7 @@ def _kit(basis: Basis, sponsor: Sponsor) -> Kit | None:
     chosen = occasion(basis, line)
     if chosen is None:
         return None
-    message, why = chosen
+    message, why, occasions = chosen
     unit = _unit_name(basis.scorecard, sponsor.org_unit_id)
     if not sponsor.is_active:
         raise Problem(
@@ -298,22 +317,23 @@ def _kit(basis: Basis, sponsor: Sponsor) -> Kit | None:
             f"{message.message_id}.",
             remedy="name a new one in governance_roles.",
         )
-    card = basis.scorecard
+    told = basis.month or basis.scorecard
     page = KitPage(
         person_id=sponsor.person_id,
         role=sponsor.role,
         org_unit_id=sponsor.org_unit_id,
-        organisation=clean(card.organisation, 60),
+        organisation=clean(told.organisation, 60),
         unit=unit,
         period_id=basis.period.id,
-        period_label=card.period_label,
-        data_as_of=card.data_as_of,
-        stale_note=clean(card.stale_note or "", 160),
+        period_label=basis.scorecard.period_label,
+        data_as_of=told.data_as_of,
+        stale_note=clean(told.stale_note or "", 160),
         message_id=message.message_id,
         expires_on=message.expires_on,
         why=why,
+        occasions=occasions,
         confirmed=_confirmed(basis, message, line[0]),
-        asked_by=message.asked_by(published_on(basis.period, basis.settings)),
+        asked_by=message.asked_by(basis.today),
         confirm_to=_address(basis.settings),
         fields=fields_of(basis, sponsor, message, line),
     )
@@ -321,13 +341,12 @@ def _kit(basis: Basis, sponsor: Sponsor) -> Kit | None:
 
 
 def texts_of(page: KitPage) -> tuple[Text, ...]:
-    """The texts of a kit; nothing to pass on where the cascade is through.
+    """The three texts of a kit.
 
     Raises:
         Problem: a text is longer than its limit, whatever is left out.
     """
-    names = [name for name in TEXTS if not (page.confirmed and name == "cascade")]
-    return tuple(compose(name, page.fields) for name in names)
+    return tuple(compose(name, page.fields) for name in TEXTS)
 
 
 def _confirmed(basis: Basis, message: Message, unit: str) -> str | None:
@@ -347,10 +366,9 @@ def _confirmed(basis: Basis, message: Message, unit: str) -> str | None:
     if row is None:
         return None
     managers, confirmed = int(row["managers"]), int(row["confirmed"])
-    today = published_on(basis.period, basis.settings)
     target = basis.cascade_target
     enough = target is not None and 100 * confirmed >= target * managers
-    over = today > message.issued_on + _CASCADE_WINDOW
+    over = basis.today > message.issued_on + _CASCADE_WINDOW
     if confirmed < managers and not (over and enough):
         return None
     page = basis.scorecard.leadership_page
@@ -360,28 +378,23 @@ def _confirmed(basis: Basis, message: Message, unit: str) -> str | None:
     return f"{counts} managers" if said == counts else "enough managers"
 
 
-def occasion(basis: Basis, line: Sequence[str]) -> tuple[Message, str] | None:
-    """The message that a unit's kit carries, and why it is issued now; None without an occasion.
+def occasion(basis: Basis, line: Sequence[str]) -> tuple[Message, str, tuple[str, ...]] | None:
+    """The message that a unit's kit carries, why, and what it answers; None without an occasion.
 
-    A kit is due when a message for the unit was issued since the last review, or when an early
-    warning asks for one.
+    The issue of the message that is live for the unit is an occasion, and every kind of early
+    warning that asks for its texts is another.
 
     Args:
         line: the unit and every unit above it, '*' for the whole.
 
     Raises:
-        Problem: no message, or more than one, is live for the unit on the day of publication; it
-            is not approved; its texts hold a placeholder.
+        Problem: more than one message is live for the unit on the day that kits are due, or none
+            although a warning asks for one; it is not approved; its texts hold a placeholder.
     """
-    today = published_on(basis.period, basis.settings)
-    before = published_on(basis.period.shift(-1), basis.settings)
     unit = _unit_name(basis.scorecard, line[0])
     meant = [m for m in basis.messages if m.audience_org_unit_id in line]
-    issued = [m for m in meant if before < m.issued_on <= today]
-    warning = next((w for w in basis.scorecard.warnings if _asks(w, line)), None)
-    if not issued and warning is None:
-        return None
-    live = [m for m in meant if m.live_on(today)]
+    live = [m for m in meant if m.live_on(basis.today)]
+    asking = [w for w in basis.scorecard.warnings if _asks(w, line)]
     if len(live) > 1:
         named = ", ".join(sorted(m.message_id for m in live))
         raise Problem(
@@ -390,8 +403,10 @@ def occasion(basis: Basis, line: Sequence[str]) -> tuple[Message, str] | None:
             column="expires_on",
             remedy="agree on one approver; withdraw all but one.",
         )
+    if not live and not asking:
+        return None
     if not live:
-        last = max((m for m in meant if m.expires_on < today), default=None, key=_expiry)
+        last = max((m for m in meant if m.expires_on < basis.today), default=None, key=_expiry)
         raise Problem(
             f"no message is live for {unit}"
             + (f": {last.message_id} expired on {long_date(last.expires_on)}." if last else "."),
@@ -399,11 +414,18 @@ def occasion(basis: Basis, line: Sequence[str]) -> tuple[Message, str] | None:
             column="expires_on",
             remedy="issue one, with a core sentence and an approver.",
         )
-    _check(live[0])
-    words = {"launch": "the launch", "refresh": "the refresh"}.get(live[0].occasion, "a message")
-    asked = warning.finding.removesuffix(".") if warning else ""
-    why = f"an early warning asks for it: {asked}" if warning and not issued else f"for {words}"
-    return live[0], why
+    (message,) = live
+    _check(message)
+    words = {"launch": "the launch", "refresh": "the refresh"}.get(message.occasion, "a message")
+    # what happened last is why it comes now
+    newest = max(asking, key=lambda w: w.since, default=None)
+    why = f"for {words}"
+    if newest is not None:
+        asks = f"an early warning asks for it: {newest.finding.removesuffix('.')}"
+        why = asks if newest.since > message.issued_on else f"{why}; {asks}"
+    kinds = dict.fromkeys(w.pain_point for w in asking)
+    answered = tuple(f"{line[0]}: {message.message_id}, {kind}" for kind in ("issued", *kinds))
+    return message, why, answered
 
 
 def _asks(warning: EarlyWarning, line: Sequence[str]) -> bool:
@@ -448,16 +470,16 @@ def fields_of(
 ) -> dict[str, str]:
     """What the templates may name; a field that is missing is not in it."""
     page = next((p for p in basis.pages if p.person_id == sponsor.person_id), None)
-    today = published_on(basis.period, basis.settings)
+    month_under_way = Period.containing(Grain.MONTH, basis.today)
     found: dict[str, str | None] = {
         "message_id": message.message_id,
         "core_sentence": message.core_sentence,
-        "ask_by": long_date(asked) if (asked := message.asked_by(today)) else None,
+        "ask_by": long_date(asked) if (asked := message.asked_by(basis.today)) else None,
         "minutes": message.minutes,
         "unit": _unit_name(basis.scorecard, sponsor.org_unit_id),
         "name": sponsor.name,
         "role": wording.role_name(sponsor.role),
-        "report_on": long_date(published_on(basis.period.shift(1), basis.settings)),
+        "report_on": long_date(published_on(month_under_way, basis.settings)),
         "confirm_to": _address(basis.settings),
         "confirm_link": link(basis.settings, cascaded(message.message_id, message.expires_on)),
         **{name: message.texts.get(name) for name in _FIELDS},
@@ -477,18 +499,25 @@ def fields_of(
 
 
 def _figure(basis: Basis, page: LeaderPage | None, unit: str) -> dict[str, str | None]:
-    """One measure of the sponsor's own unit and its target.
+    """One measure of the sponsor's own unit and its target, as the month's review publishes it.
 
-    The first that signals; else the first with a target, of this month rather than of a quarter.
+    The first that signals; else the first with a target, of that month rather than of a quarter.
     """
-    own = page.kpis if page is not None and page.org_unit_id == unit else ()
-    shown = [k for k in own if k.now.state == "value"]
+    month = basis.month
+    if month is None or page is None or page.org_unit_id != unit:
+        return {}
+    row = next((r for r in month.units if r.org_unit_id == unit), None)
+    published = row.figures if row is not None else {}
+    shown = [k for k in page.kpis if k.now.state == "value" and k.now == published.get(k.kpi_id)]
     if not shown:
         return {}
-    month = basis.scorecard.period_label
     kpi = min(
         shown,
-        key=lambda k: (not _signals(k), k.target.state != "value", k.period_label != month),
+        key=lambda k: (
+            not _signals(k),
+            k.target.state != "value",
+            k.period_label != month.period_label,
+        ),
     )
     return {
         "measure": kpi.name,
@@ -682,27 +711,25 @@ def read_kit_page(file: Path) -> KitPage:
 
 
 def kit_letter(page: KitPage) -> Letter:
-    """The sponsor's letter: the texts in the mail, and each as .txt and .html to paste."""
+    """The sponsor's letter: the three texts in the mail, and each as .txt and .html to paste."""
     texts = texts_of(page)
     views = [_view(text, page) for text in texts]
-    number = spelled(len(views))
     view = {
         "kind": "Communication kit",
         "organisation": page.organisation,
         "period": page.period_label,
         "data_as_of": long_date(page.data_as_of),
         "stale": page.stale_note or None,
-        "lead": f"{sentence_case(number)} texts for {page.unit}, {page.why}."
+        "lead": f"Three texts for {page.unit}, {page.why}."
         + (
-            f" {sentence_case(page.confirmed)} confirmed that their teams have heard it: there is "
-            "nothing to pass on."
+            f" {sentence_case(page.confirmed)} confirmed that their teams have heard it: the "
+            "cascade need not go out again."
             if page.confirmed
             else ""
         ),
         "notes": [
-            f"Message {page.message_id} runs until {long_date(page.expires_on)}. All {number} "
-            "texts carry its core sentence word for word: change what is around it, never the "
-            "sentence.",
+            f"Message {page.message_id} runs until {long_date(page.expires_on)}. All three texts "
+            "carry its core sentence word for word: change what is around it, never the sentence.",
             "Add one lesson of your own to the script; nobody can write that for you.",
         ],
         "texts": views,
@@ -730,11 +757,17 @@ def kit_letter(page: KitPage) -> Letter:
     files["email.json"] = manifest(subject, content, attachments=attached)
     return Letter(
         folder=letter_folder(
-            KIT, page.period_id, page.person_id, page.role, page.org_unit_id or "*"
+            mailing(Period.parse(page.period_id)),
+            page.period_id,
+            page.person_id,
+            page.role,
+            page.org_unit_id or "*",
         ),
         to=(page.person_id,),
         role=page.role,
         files=files,
+        occasions=page.occasions,
+        until=page.expires_on,
     )
 
 

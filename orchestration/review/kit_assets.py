@@ -1,7 +1,8 @@
-"""The asset of the communication kits: a letter for each sponsor, in months that call for one."""
+"""The assets of the communication kits: a letter for each sponsor, where there is an occasion."""
 
 # no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
 from datetime import date
+from pathlib import Path
 
 from dagster import (
     AssetCheckResult,
@@ -18,6 +19,8 @@ from dagster import (
 
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key, period_partitions
+from orchestration.problems import Problem
+from orchestration.scorecard.decisions import published_on
 from orchestration.scorecard.draft import FILE as SCORECARD
 from orchestration.scorecard.draft import (
     draft_folder,
@@ -25,28 +28,39 @@ from orchestration.scorecard.draft import (
     read_leaders,
     read_scorecard,
 )
+from orchestration.scorecard.model import LeaderPage, Scorecard
 from orchestration.settings import Settings
+from orchestration.state import State
 from orchestration.warehouse.published import read_published
 
 STAGE = "review"
 CHECK = "kits_whole"
 
 
-def kit_asset(settings: Settings) -> AssetsDefinition:
-    """The month's communication kits."""
-    key = AssetKey([STAGE, "monthly_kit"])
+def kit_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
+    """The communication kits that ride with a week's or a month's review."""
+    key = AssetKey([STAGE, f"{grain.ritual}_kit"])
+    figures = (
+        "of the month"
+        if grain is Grain.MONTH
+        else "of the last month whose review was published by then"
+    )
 
     @asset(
         key=key,
         description=(
-            "The communication kits of the month: town hall script, email announcement and manager "
-            "cascade for each sponsor, with figures of their own unit and the live message's core "
-            "sentence word for word. Only where a message was issued since the last review, or an "
-            "early warning asks for one; else a list of no letters."
+            f"The communication kits that are due with a {grain}'s review: town hall script, email "
+            "announcement and manager cascade for each sponsor for whom a message is live, with "
+            f"its core sentence word for word and figures of their own unit, {figures}. Each "
+            "occasion (a message issued, an early warning that asks for one) is answered by one "
+            "letter only, whichever review comes first; its edition leaves out the others."
         ),
-        partitions_def=period_partitions(Grain.MONTH, settings.organisation),
+        partitions_def=period_partitions(grain, settings.organisation),
         backfill_policy=BackfillPolicy.single_run(),
-        deps=[AssetKey(["scorecard", "month_scorecard"])],
+        deps=[
+            AssetKey(["scorecard", f"{each}_scorecard"])
+            for each in dict.fromkeys((grain, Grain.MONTH))
+        ],
         check_specs=[
             AssetCheckSpec(
                 CHECK,
@@ -61,22 +75,21 @@ def kit_asset(settings: Settings) -> AssetsDefinition:
         owners=["team:learning"],
         kinds={"python", "html"},
     )
-    def monthly_kit(context: AssetExecutionContext) -> MaterializeResult:
+    def kits(context: AssetExecutionContext) -> MaterializeResult:
         from orchestration.quality.close import require_allowed
 
         periods = sorted(
-            Period.containing(Grain.MONTH, date.fromisoformat(key))
-            for key in context.partition_keys
+            Period.containing(grain, date.fromisoformat(key)) for key in context.partition_keys
         )
         lake = Lake(settings.lake_url, settings.duckdb)
         for period in periods:
             require_allowed(lake, period)
         faults: list[str] = []
         for period in periods:
-            kits, kept_from = write_kits(settings, lake, period)
+            written, kept_from = write_kits(settings, lake, period)
             faults += [f"{period.id}: {fault}" for fault in kept_from]
             context.add_asset_metadata(
-                {"kits": kits, "faults": len(kept_from)}, partition_key=partition_key(period)
+                {"kits": written, "faults": len(kept_from)}, partition_key=partition_key(period)
             )
         return MaterializeResult(
             metadata={"periods": len(periods)},
@@ -92,22 +105,23 @@ def kit_asset(settings: Settings) -> AssetsDefinition:
             ],
         )
 
-    return monthly_kit
+    return kits
 
 
 def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, list[str]]:
-    """Write the letters of one month's kits into ``drafts/monthly_kit/<period>``.
+    """Write the letters of one period's kits into ``drafts/<ritual>_kit/<period>``.
 
     Returns:
         How many kits there are, and what kept others from theirs, in words that name no person.
 
     Raises:
-        Problem: the month has no scorecard or no leaders' pages, or the charter is not valid.
+        Problem: the period has no scorecard, a month has no leaders' pages, or the charter is not
+            valid.
     """
-    from orchestration.review.draft_files import KIT
     from orchestration.review.kit import (
         Basis,
         build_kits,
+        mailing,
         read_cascade_target,
         read_messages,
         render_kits,
@@ -116,15 +130,24 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
     from orchestration.scorecard.governance import Governance
 
     def published(model: str) -> list[dict[str, object]]:
-        return read_published(lake, Grain.MONTH, f"{model}__month", period_ids={period.id})
+        return read_published(
+            lake, period.grain, f"{model}__{period.grain}", period_ids={period.id}
+        )
 
     holders = Governance(
         published("governance"), {}, published("named_leaders"), names=settings.privacy.names
     )
+    scorecard = read_scorecard(draft_folder(settings, period) / SCORECARD)
+    month, pages, faults = (
+        (scorecard, read_leaders(leaders_file(settings, period)), [])
+        if period.grain is Grain.MONTH
+        else _last_published(settings, published_on(period, settings))
+    )
     basis = Basis(
-        scorecard=read_scorecard(draft_folder(settings, period) / SCORECARD),
+        scorecard=scorecard,
+        month=month,
         period=period,
-        pages=read_leaders(leaders_file(settings, period)),
+        pages=pages,
         sponsors=sponsors_of(published("named_leaders"), holders),
         decisions=[
             {**row, "title": holders.recorded(str(row["title"] or ""))}
@@ -135,6 +158,33 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
         cascades=published("message_cascade"),
         cascade_target=read_cascade_target(settings),
     )
-    kits, faults = build_kits(basis)
-    render_kits([kit.page for kit in kits], settings.home / "drafts" / KIT / period.id)
-    return len(kits), [str(fault) for fault in faults]
+    kits, kept_from = build_kits(basis)
+    folder = settings.home / "drafts" / mailing(period) / period.id
+    render_kits([kit.page for kit in kits], folder)
+    return len(kits), [*faults, *(str(fault) for fault in kept_from)]
+
+
+def _last_published(
+    settings: Settings, day: date
+) -> tuple[Scorecard | None, tuple[LeaderPage, ...], list[str]]:
+    """The newest monthly review that was due and sealed by a day: scorecard, leaders' pages.
+
+    Where its files cannot be read the kits go out without figures, and the fault is told.
+    """
+    with State.open(settings) as state:
+        sealed = [
+            (period, edition.number, Path(edition.folder))
+            for edition in state.editions(Grain.MONTH.ritual)
+            if published_on(period := Period.parse(edition.period_id), settings) <= day
+        ]
+    if not sealed:
+        return None, (), []
+    period, _, folder = max(sealed)
+    try:
+        return (
+            read_scorecard(folder / SCORECARD),
+            read_leaders(leaders_file(settings, period)),
+            [],
+        )
+    except Problem as problem:
+        return None, (), [str(problem)]

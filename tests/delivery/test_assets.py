@@ -340,6 +340,7 @@ def test_the_lines_of_a_dry_run(world: World) -> None:
 
 def test_every_mailing_has_its_assets(settings: Settings) -> None:
     keys = [a.key.to_user_string() for a in build_assets(settings)]
-    names = ["week", "month", "quarter", "monthly_preview", "monthly_kit", "quarterly_sheets"]
+    letters = ["monthly_preview", "weekly_kit", "monthly_kit", "quarterly_sheets"]
+    names = ["week", "month", "quarter", *letters]
     assert keys == [f"delivery/{name}_{what}" for name in names for what in ("edition", "delivery")]
-    assert list(MAILINGS) == ["weekly", "monthly", "quarterly", *names[3:]]
+    assert list(MAILINGS) == ["weekly", "monthly", "quarterly", *letters]

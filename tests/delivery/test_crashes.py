@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 from orchestration import state as state_module
 from orchestration.delivery.channels import Accepted, Failed, Outcome, Retry, Unknown
 from orchestration.delivery.editions import RetryPolicy, deliver, verify
-from orchestration.delivery.mailings import KIT
 from orchestration.delivery.message import OutgoingMessage
 from orchestration.settings import Settings
 from orchestration.state import SendStatus, State
@@ -123,7 +122,7 @@ ADDRESSES = ["ada@example.org", "bob@example.org", "eve@example.org"]
 
 # one person with two letters, and two who get the same one
 LETTERS = [("of-1", ADDRESSES[0]), ("of-2", ADDRESSES[0]), ("of-2", ADDRESSES[1])]
-MAILS = {"monthly": [("", address) for address in ADDRESSES], KIT.name: LETTERS}
+MAILS = {"monthly": [("", address) for address in ADDRESSES], "monthly_kit": LETTERS}
 
 
 @cache

@@ -17,7 +17,7 @@ from orchestration.delivery.assets import EditionConfig, audience, build_assets,
 from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import RetryPolicy, deliver, seal, verify
 from orchestration.delivery.mailings import (
-    KIT,
+    KITS,
     MAILINGS,
     PREVIEW,
     SHEETS,
@@ -40,6 +40,7 @@ from tests.delivery.servers import SendGridServer, SmtpServer, in_turn
 from tests.review.scorecards import typical
 
 QUARTER = Period.containing(Grain.QUARTER, date(2026, 7, 1))
+KIT = KITS[Grain.MONTH]
 ADA, BOB = "ada@example.org", "bob@example.org"
 ICS = (
     b"BEGIN:VCALENDAR\r\nPRODID:-//Test//EN\r\nVERSION:2.0\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\n"
@@ -82,7 +83,7 @@ def seal_letters(state: State, settings: Settings, draft: Path, *to: tuple[str, 
 
 
 def test_what_is_published_together() -> None:
-    assert [each.name for each in published_together(Grain.WEEK)] == ["weekly"]
+    assert [each.name for each in published_together(Grain.WEEK)] == ["weekly", "weekly_kit"]
     assert [each.name for each in published_together(Grain.MONTH)] == ["monthly", "monthly_kit"]
     assert [each.name for each in published_together(Grain.QUARTER)] == [
         "quarterly",

@@ -146,6 +146,7 @@ def kit_pages() -> list[KitPage]:
         message_id="M-2",
         expires_on=date(2026, 11, 19),
         why="for the refresh",
+        occasions=("U1: M-2, issued",),
         confirmed=None,
         asked_by=date(2026, 11, 19),
         confirm_to="reviews@example.org",

@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.mailings import KIT, PREVIEW, SHEETS, Letter, Mailing
+from orchestration.delivery.mailings import KITS, PREVIEW, SHEETS, Letter, Mailing
 from orchestration.delivery.recipients import (
     Audience,
     attending_roles,
     audience,
     letter_recipients,
 )
+from orchestration.periods import Grain
 from orchestration.problems import Problem
 from orchestration.settings import Settings
 from tests.delivery.conftest import make_settings
+
+KIT = KITS[Grain.MONTH]
 
 ROLES = ("executive_sponsor", "ld_head")
 

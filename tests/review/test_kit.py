@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -48,6 +49,7 @@ from orchestration.scorecard.model import (
     LeaderAction,
     LeaderPage,
     Mark,
+    Scorecard,
     SheetKpi,
 )
 from orchestration.settings import (
@@ -67,8 +69,7 @@ CORE = "Every week, two hours for the skills our customers notice."
 LIMITS = {"town_hall": 180, "announcement": 120, "cascade": 100}
 QUIET = Mark(variation="ordinary", assurance="no_target", text="No clear change", tone="neutral")
 FALLING = Mark(variation="concerning", assurance="no_target", text="Concerning", tone="bad")
-# October's review is published on the fifth working day of November, September's of October
-PUBLISHED, PUBLISHED_BEFORE = date(2026, 11, 6), date(2026, 10, 7)
+PUBLISHED = date(2026, 11, 6)  # October's review: the fifth working day of November
 
 MESSAGE = Message(
     message_id="M-2",
@@ -135,12 +136,24 @@ def page(**more: Any) -> LeaderPage:
     )
 
 
+def month_of(pages: Sequence[LeaderPage], **more: Any) -> Scorecard:
+    """A month that publishes of every page's unit what the page says."""
+    figures = {page.org_unit_id: {k.kpi_id: k.now for k in page.kpis} for page in pages}
+    card = scorecards.typical(**{"warnings": (), **more})
+    units = tuple(
+        row.model_copy(update={"figures": figures.get(row.org_unit_id, {})}) for row in card.units
+    )
+    return card.model_copy(update={"units": units})
+
+
 def basis(**more: Any) -> Basis:
+    pages = more.get("pages", (page(),))
     return Basis(
         **{
             "scorecard": scorecards.typical(warnings=()),
+            "month": month_of(pages),
             "period": OCTOBER,
-            "pages": (page(),),
+            "pages": pages,
             "sponsors": (MARCUS,),
             "decisions": (DECISION,),
             "messages": (MESSAGE,),
@@ -156,9 +169,14 @@ def texts(given_basis: Basis) -> dict[str, Text]:
     return {text.name: text for text in kit.texts}
 
 
-def warning(pain_point: str, unit: str) -> EarlyWarning:
+def warning(pain_point: str, unit: str, since: date = PUBLISHED) -> EarlyWarning:
     return rituals.WARNINGS[0].model_copy(
-        update={"pain_point": pain_point, "org_unit_id": unit, "finding": "It is 50 days old"}
+        update={
+            "pain_point": pain_point,
+            "org_unit_id": unit,
+            "finding": "It is 50 days old",
+            "since": since,
+        }
     )
 
 
@@ -265,6 +283,24 @@ def test_a_core_sentence_without_room_is_a_clear_problem() -> None:
     fields = {"core_sentence": " ".join(["word"] * 96), "message_id": "M-9"}
     with pytest.raises(Problem, match="manager cascade of message M-9 takes 103 words at least"):
         compose("cascade", fields)
+
+
+@pytest.mark.parametrize("on_time", [None, SUPPRESSED, value("61.4 %")])
+def test_only_what_the_months_review_publishes_is_told(on_time: Figure | None) -> None:
+    """What the pack withholds, or says otherwise by now, is not said in a town hall."""
+    month = month_of((page(),))
+    figures = {"certified_in_role": value("83.0 %")}
+    if on_time is not None:
+        figures["mandatory_learning_on_time"] = on_time
+    units = tuple(row.model_copy(update={"figures": figures}) for row in month.units)
+    told = texts(basis(month=month.model_copy(update={"units": units})))["town_hall"].plain
+    assert "83.0 %" in told and "61." not in told
+
+
+def test_before_the_first_published_month_nothing_is_counted() -> None:
+    made = texts(basis(month=None))
+    assert all("%" not in text.plain for text in made.values())
+    assert [text.plain.count(CORE) for text in made.values()] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -396,11 +432,12 @@ def test_a_cascade_that_is_through_is_not_asked_for_again(
     (kit,), _ = build_kits(given_basis)
     letter = kit_letter(kit.page)
     subject = json.loads(letter.files["email.json"])["subject"]
-    assert ("cascade.txt" in letter.files) is not through
+    lead = "Three texts for Operations, for the refresh."
+    said = " ".join(str(letter.files["email.txt"]).split())
+    assert lead in said and "cascade.txt" in letter.files
+    assert (f"{lead} {counts} managers confirmed" in said) == through
     if through:
         assert subject == f"Operations: {counts} managers confirmed the message"
-        lead = f"Two texts for Operations, for the refresh. {counts} managers confirmed"
-        assert lead in " ".join(str(letter.files["email.txt"]).split())
     else:
         assert subject.startswith("Speak to Operations and pass the message on")
 
@@ -419,14 +456,16 @@ def test_the_plans_target_is_the_charters(home: Settings) -> None:
 
 
 def test_no_kit_without_an_occasion() -> None:
-    old = replace(MESSAGE, issued_on=PUBLISHED_BEFORE)
-    assert build_kits(basis(messages=(old,))) == ([], [])
+    for issued_on, expires_on, kits in (
+        (date(2026, 10, 7), PUBLISHED, 1),
+        (PUBLISHED, date(2026, 12, 6), 1),
+        (date(2026, 11, 7), date(2026, 12, 7), 0),  # not issued yet
+        (date(2026, 10, 6), date(2026, 11, 5), 0),  # over
+    ):
+        message = replace(MESSAGE, issued_on=issued_on, expires_on=expires_on)
+        made, faults = build_kits(basis(messages=(message,)))
+        assert (len(made), faults) == (kits, []), issued_on
     assert build_kits(basis(messages=())) == ([], [])
-    later = replace(MESSAGE, issued_on=date(2026, 11, 7))
-    assert build_kits(basis(messages=(later,))) == ([], [])
-    for day in (date(2026, 10, 8), PUBLISHED):
-        kits, _ = build_kits(basis(messages=(replace(MESSAGE, issued_on=day),)))
-        assert len(kits) == 1 and kits[0].page.why == "for the refresh"
 
 
 @pytest.mark.parametrize(
@@ -440,13 +479,25 @@ def test_no_kit_without_an_occasion() -> None:
         ("competing priorities", "U1", False),
     ],
 )
-def test_an_early_warning_can_ask_for_a_kit(pain_point: str, unit: str, asks: bool) -> None:
-    card = scorecards.typical(warnings=(warning(pain_point, unit),))
-    old = replace(MESSAGE, issued_on=PUBLISHED_BEFORE)
-    kits, faults = build_kits(basis(scorecard=card, messages=(old,)))
-    assert (len(kits), faults) == (int(asks), [])
-    if asks:
-        assert kits[0].page.why == "an early warning asks for it: It is 50 days old"
+def test_an_early_warning_is_an_occasion_of_its_own(pain_point: str, unit: str, asks: bool) -> None:
+    asking = warning(pain_point, unit)
+    given_basis = basis(scorecard=scorecards.typical(warnings=(asking, asking)))
+    (kit,), faults = build_kits(given_basis)
+    assert faults == []
+    asked = ("U1: M-2, issued", f"U1: M-2, {pain_point}")
+    assert kit.page.occasions == (asked if asks else asked[:1])
+    assert kit.page.why == (
+        "an early warning asks for it: It is 50 days old" if asks else "for the refresh"
+    )
+    letter = kit_letter(kit.page)
+    assert (letter.occasions, letter.until) == (kit.page.occasions, MESSAGE.expires_on)
+
+
+def test_a_message_issued_while_a_warning_stands_answers_both() -> None:
+    before = warning("no visible sponsor", "U1", since=date(2026, 10, 19))
+    (kit,), _ = build_kits(basis(scorecard=scorecards.typical(warnings=(before,))))
+    assert kit.page.why == "for the refresh; an early warning asks for it: It is 50 days old"
+    assert kit.page.occasions == ("U1: M-2, issued", "U1: M-2, no visible sponsor")
 
 
 @pytest.mark.parametrize(
@@ -473,7 +524,8 @@ def test_an_early_warning_can_ask_for_a_kit(pain_point: str, unit: str, asks: bo
 def test_what_is_wrong_with_the_message_is_a_clear_problem(
     messages: tuple[Message, ...], fault: str
 ) -> None:
-    kits, faults = build_kits(basis(messages=messages))
+    card = scorecards.typical(warnings=(warning("no visible sponsor", "U1"),))
+    kits, faults = build_kits(basis(scorecard=card, messages=messages))
     assert kits == [] and len(faults) == 1
     assert fault in str(faults[0]) and "Remedy:" in str(faults[0])
     assert "Marcus" not in str(faults[0])
@@ -683,7 +735,7 @@ def test_the_asset_writes_letters_and_names_nobody(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchestration.quality.close.require_allowed", lambda *_: None)
-    asset = kit_asset(home)
+    asset = kit_asset(home, Grain.MONTH)
     assert asset.key == dg.AssetKey(["review", "monthly_kit"])
     result = dg.materialize(
         [asset], partition_key="2026-10-01", instance=dg.DagsterInstance.ephemeral()
