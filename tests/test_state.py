@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -127,114 +125,12 @@ def test_opened_by_many_at_once_it_is_migrated_once(tmp_path: Path) -> None:
         assert list(pool.map(open_it, range(6))) == [1] * 6
 
 
-def test_a_database_of_the_first_version_is_brought_up_with_its_rows(tmp_path: Path) -> None:
-    file = tmp_path / "state" / "state.sqlite"
-    file.parent.mkdir()
-    engine = sa.create_engine(f"sqlite:///{file}")
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        for statement in (
-            "INSERT INTO intents VALUES (7, 'monthly', '2026-10', '2026-11-09 07:00:00', "
-            "'schedule', NULL, 0, 'open', NULL, '', '2026-11-09 07:00:00')",
-            "INSERT INTO editions VALUES ('monthly-2026-10-edition-1', 7, 'monthly', '2026-10', 1, "
-            "'2026-11-09 07:30:00', 'editions/monthly/2026-10/edition-1', 'c', 'f', 'm', 's', 'h', "
-            "'v', '2026-10-31', 'Review', NULL)",
-            "INSERT INTO edition_recipients VALUES "
-            "('monthly-2026-10-edition-1', 'a@x.org', 'A@x.org', 'ld_head'), "
-            "('monthly-2026-10-edition-1', 'b@x.org', 'b@x.org', 'finance')",
-            "INSERT INTO ledger VALUES (3, 'edition', 'monthly-2026-10-edition-1', 'a@x.org', "
-            "'accepted', 'run', NULL, NULL, NULL, 1, 'm-1', NULL, '2026-11-09 07:31:00'), "
-            "(4, 'edition', 'monthly-2026-10-edition-1', 'b@x.org', "
-            "'planned', NULL, NULL, NULL, NULL, 0, NULL, NULL, '2026-11-09 07:31:00')",
-        ):
-            connection.exec_driver_sql(statement)
-    engine.dispose()
-    with State.at(url_of(tmp_path), tmp_path) as state:
-        edition = state.latest_edition("monthly", "2026-10")
-        assert edition is not None
-        assert edition.recorded_at == edition.sealed_at == datetime(2026, 11, 9, 7, 30, tzinfo=UTC)
-        assert state.recipients(edition.edition_id) == [
-            FrozenRecipient("a@x.org", "A@x.org", "ld_head"),
-            FrozenRecipient("b@x.org", "b@x.org", "finance"),
-        ]
-        first, second = state.ledger_rows()
-        assert (first.ledger_id, first.letter, first.status, first.provider_message_id) == (
-            3,
-            "",
-            SendStatus.ACCEPTED,
-            "m-1",
-        )
-        # what was planned goes on, what was sent is not sent again
-        assert state.plan("edition", edition.edition_id, ["a@x.org", "b@x.org"]) == 0
-        assert not state.claim(first, run_id="r", holder="h", intent_id=7)
-        assert state.claim(second, run_id="r", holder="h", intent_id=7)
-        assert state.finish(second, holder="h", status=SendStatus.ACCEPTED)
-        assert state.settle_intent(7)
-    with sqlite3.connect(file) as raw:
-        created = dict(raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
-        assert set(created) == {"alembic_version", *metadata.tables}
-        assert "CONSTRAINT ck_ledger_status CHECK" in created["ledger"]
-        assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
-        with pytest.raises(sqlite3.IntegrityError):
-            raw.execute("UPDATE ledger SET status = 'lost'")
-        with pytest.raises(sqlite3.IntegrityError):
-            raw.execute("INSERT INTO ledger SELECT 9, message_kind, subject_id, recipient, status, "
-                        "run_id, holder, lease_until, not_before, attempts, provider_message_id, "
-                        "detail, updated_at, letter FROM ledger WHERE ledger_id = 3")  # fmt: skip
-
-
-def test_a_database_with_letters_gets_incidents_and_keeps_its_rows(tmp_path: Path) -> None:
-    file = tmp_path / "state" / "state.sqlite"
-    file.parent.mkdir()
-    engine = sa.create_engine(f"sqlite:///{file}")
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
-        connection.exec_driver_sql(
-            "INSERT INTO ledger (ledger_id, message_kind, subject_id, letter, recipient, status, "
-            "attempts, updated_at) VALUES (3, 'edition', 'e1', 'a', 'a@x.org', 'unknown', 1, "
-            "'2026-11-09 07:31:00')"
-        )
-    engine.dispose()
-    with State.at(url_of(tmp_path), tmp_path) as state:
-        assert [(row.ledger_id, row.letter, row.status) for row in state.ledger_rows()] == [
-            (3, "a", SendStatus.UNKNOWN)
-        ]
-    with sqlite3.connect(file) as raw:
-        row = "'feed people', 'feed people', '', '', '', '', '2026-11-09', '2026-11-09', "
-        insert = "INSERT INTO incidents VALUES "
-        raw.execute(f"{insert} (1, {row} '2026-11-09', '2026-11-10')")
-        raw.execute(f"{insert} (2, {row} '2026-11-09', NULL)")
-        with pytest.raises(sqlite3.IntegrityError):  # one open incident a cause
-            raw.execute(f"{insert} (3, {row} '2026-11-09', NULL)")
-
-
-def test_a_database_with_incidents_gets_provider_events_and_keeps_its_rows(tmp_path: Path) -> None:
-    file = tmp_path / "state" / "state.sqlite"
-    file.parent.mkdir()
-    engine = sa.create_engine(f"sqlite:///{file}")
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0003")
-        connection.exec_driver_sql(
-            "INSERT INTO ledger (ledger_id, message_kind, subject_id, recipient, status, "
-            "attempts, updated_at) VALUES (3, 'edition', 'e1', 'a@x.org', 'unknown', 1, "
-            "'2026-11-09 07:31:00')"
-        )
-    engine.dispose()
-    with State.at(url_of(tmp_path), tmp_path) as state:
-        assert state.report([ProviderEvent("id", 3, Report.DELIVERED, state.now())]) == 1
-        assert status(state) == {"a@x.org": "accepted"}
-        with state._write() as connection:  # who is erased from the ledger leaves no event
-            connection.exec_driver_sql("DELETE FROM ledger")
-            assert connection.exec_driver_sql("SELECT * FROM provider_events").all() == []
+def test_who_is_erased_from_the_ledger_leaves_no_event(state: State) -> None:
+    (row,) = plan(state, "a@x.org")
+    assert state.report([ProviderEvent("id", row.ledger_id, Report.BOUNCE, state.now())]) == 1
+    with state._write() as connection:
+        connection.exec_driver_sql("DELETE FROM ledger")
+        assert connection.exec_driver_sql("SELECT * FROM provider_events").all() == []
 
 
 def test_sqlite_is_private_durable_and_keeps_foreign_keys(tmp_path: Path) -> None:

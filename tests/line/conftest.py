@@ -9,6 +9,7 @@ import pytest
 from orchestration.sample import simulate
 from tests.line.reviewed import (
     LAST,
+    PLANTED,
     SAMPLE,
     FirstRun,
     Organisation,
@@ -25,10 +26,10 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
     simulate(SAMPLE, home / "landing", home / "sample")
     write_settings(home)
     organisation = Organisation(home)
-    done = organisation.command("run", "--period", LAST.id)
+    done = organisation.command("run", "--period", LAST.id, secrets=PLANTED)
     assert done.returncode == 0, done.stdout + done.stderr
     preserve(home)
-    return FirstRun(organisation, done.stdout)
+    return FirstRun(organisation, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -31,12 +31,29 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key
 from orchestration.runs import instance_environment
 from orchestration.sample import SampleParameters
-from orchestration.settings import PROJECT_ROOT, SAMPLE_SETTINGS, Settings, load_settings
+from orchestration.settings import (
+    PROJECT_ROOT,
+    SAMPLE_SETTINGS,
+    Secrets,
+    Settings,
+    load_settings,
+)
 from orchestration.warehouse.published import published_builds
 
 LAST = Period.parse("2026-04")
 SAMPLE = SampleParameters(people=120, months=14, seed=11, last_month=LAST)
 PYTHON = sys.executable
+
+
+CANARY = "canary-5f1c"
+PLANTED = {
+    f"ADOPTION_{name.upper()}": f"{CANARY}-{name.replace('_', '-')}"
+    for name in Secrets.model_fields
+} | {
+    "ADOPTION_ALERT_WEBHOOK": f"json://127.0.0.1:9/{CANARY}-alert-webhook",
+    "ADOPTION_HEARTBEAT_URL": f"http://127.0.0.1:9/{CANARY}-heartbeat-url",
+}
+"""A value for every secret that the system knows; at the two addresses nobody answers."""
 
 
 def write_settings(
@@ -105,12 +122,14 @@ class Organisation:
         files = (self.home / "outbox").glob(f"{mailing}-2*.eml" if mailing else "*.eml")
         return {file.name: file.read_bytes() for file in sorted(files)}
 
-    def command(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, timeout: float = 600, secrets: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user does, in its own process."""
         return subprocess.run(
             [PYTHON, "-m", "orchestration", *arguments],
             cwd=PROJECT_ROOT,
-            env=self.environment,
+            env={**self.environment, **(secrets or {})},
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -237,6 +256,7 @@ class FirstRun:
 
     organisation: Organisation
     output: str
+    errors: str
 
 
 # What a test may change and what is put back after it. The path stays the same, so that neither

@@ -1,0 +1,94 @@
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0001');
+CREATE TABLE edition_recipients (
+	edition_id VARCHAR(64) NOT NULL, 
+	recipient VARCHAR(320) NOT NULL, 
+	address VARCHAR(320) NOT NULL, 
+	roles TEXT NOT NULL, 
+	CONSTRAINT pk_edition_recipients PRIMARY KEY (edition_id, recipient), 
+	CONSTRAINT fk_edition_recipients_edition_id FOREIGN KEY(edition_id) REFERENCES editions (edition_id)
+);
+INSERT INTO "edition_recipients" VALUES('monthly-2026-09-edition-1','ada@example.org','Ada@example.org','executive_sponsor');
+INSERT INTO "edition_recipients" VALUES('monthly-2026-09-edition-1','ben@example.org','ben@example.org','finance, ld_head');
+INSERT INTO "edition_recipients" VALUES('monthly-2026-09-edition-2','ada@example.org','Ada@example.org','executive_sponsor');
+INSERT INTO "edition_recipients" VALUES('monthly-2026-09-edition-2','ben@example.org','ben@example.org','finance, ld_head');
+INSERT INTO "edition_recipients" VALUES('monthly-2026-10-edition-1','ada@example.org','Ada@example.org','executive_sponsor');
+INSERT INTO "edition_recipients" VALUES('monthly-2026-10-edition-1','ben@example.org','ben@example.org','finance, ld_head');
+INSERT INTO "edition_recipients" VALUES('weekly-2026-W40-edition-1','ada@example.org','Ada@example.org','executive_sponsor');
+CREATE TABLE editions (
+	edition_id VARCHAR(64) NOT NULL, 
+	intent_id INTEGER NOT NULL, 
+	ritual VARCHAR(16) NOT NULL, 
+	period_id VARCHAR(16) NOT NULL, 
+	number INTEGER NOT NULL, 
+	sealed_at DATETIME NOT NULL, 
+	folder TEXT NOT NULL, 
+	content_hash VARCHAR(64) NOT NULL, 
+	figures_hash VARCHAR(64) NOT NULL, 
+	manifest_hash VARCHAR(64) NOT NULL, 
+	settings_hash VARCHAR(64) NOT NULL, 
+	charter_hash VARCHAR(64) NOT NULL, 
+	code_version VARCHAR(64) NOT NULL, 
+	data_as_of DATE, 
+	subject TEXT NOT NULL, 
+	restates VARCHAR(64), 
+	CONSTRAINT pk_editions PRIMARY KEY (edition_id), 
+	CONSTRAINT uq_editions_ritual_period_id_number UNIQUE (ritual, period_id, number), 
+	CONSTRAINT uq_editions_intent_id UNIQUE (intent_id), 
+	CONSTRAINT fk_editions_intent_id FOREIGN KEY(intent_id) REFERENCES intents (intent_id), 
+	CONSTRAINT fk_editions_restates FOREIGN KEY(restates) REFERENCES editions (edition_id)
+);
+INSERT INTO "editions" VALUES('monthly-2026-09-edition-1',1,'monthly','2026-09',1,'2026-10-07 06:31:00.000000','editions/monthly/2026-09/edition-1','content-1','figures-1','manifest-1','settings','charter','code-1','2026-09-30','Example: learning adoption review',NULL);
+INSERT INTO "editions" VALUES('monthly-2026-09-edition-2',5,'monthly','2026-09',2,'2026-10-20 08:01:00.000000','editions/monthly/2026-09/edition-2','content-2','figures-2','manifest-2','settings','charter','code-2','2026-09-30','Example: learning adoption review','monthly-2026-09-edition-1');
+INSERT INTO "editions" VALUES('monthly-2026-10-edition-1',2,'monthly','2026-10',1,'2026-11-06 07:31:00.000000','editions/monthly/2026-10/edition-1','content-1','figures-1','manifest-1','settings','charter','code-1','2026-09-30','Example: learning adoption review',NULL);
+INSERT INTO "editions" VALUES('weekly-2026-W40-edition-1',4,'weekly','2026-W40',1,'2026-10-05 06:31:00.000000','editions/weekly/2026-W40/edition-1','content-1','figures-1','manifest-1','settings','charter','code-1','2026-09-30','Example: learning adoption review',NULL);
+CREATE TABLE intents (
+	intent_id INTEGER NOT NULL, 
+	ritual VARCHAR(16) NOT NULL, 
+	period_id VARCHAR(16) NOT NULL, 
+	opened_at DATETIME NOT NULL, 
+	opened_by VARCHAR(16) NOT NULL, 
+	opened_run VARCHAR(64), 
+	restates BOOLEAN NOT NULL, 
+	status VARCHAR(16) NOT NULL, 
+	held_by VARCHAR(16), 
+	reason TEXT NOT NULL, 
+	updated_at DATETIME NOT NULL, 
+	CONSTRAINT pk_intents PRIMARY KEY (intent_id), 
+	CONSTRAINT ck_intents_status CHECK (status IN ('open', 'held', 'settled', 'cancelled'))
+);
+INSERT INTO "intents" VALUES(1,'monthly','2026-09','2026-10-07 06:30:00.000000','schedule',NULL,0,'settled',NULL,'','2026-10-07 06:32:10.120000');
+INSERT INTO "intents" VALUES(2,'monthly','2026-10','2026-11-06 07:30:00.000000','schedule',NULL,0,'open',NULL,'','2026-11-06 07:30:00.000000');
+INSERT INTO "intents" VALUES(3,'quarterly','2026-Q3','2026-10-14 06:30:00.000000','schedule',NULL,0,'held','close','waiting for activity until 16 October 2026.','2026-10-14 06:30:01.000000');
+INSERT INTO "intents" VALUES(4,'weekly','2026-W40','2026-10-05 06:30:00.000000','person','run-7',0,'cancelled',NULL,'wrong figures','2026-10-05 09:00:00.000000');
+INSERT INTO "intents" VALUES(5,'monthly','2026-09','2026-10-20 08:00:00.000000','person','run-9',1,'settled',NULL,'late rows','2026-10-20 08:05:00.000000');
+CREATE TABLE ledger (
+	ledger_id INTEGER NOT NULL, 
+	message_kind VARCHAR(32) NOT NULL, 
+	subject_id VARCHAR(64) NOT NULL, 
+	recipient VARCHAR(320) NOT NULL, 
+	status VARCHAR(16) NOT NULL, 
+	run_id VARCHAR(64), 
+	holder VARCHAR(255), 
+	lease_until DATETIME, 
+	not_before DATETIME, 
+	attempts INTEGER NOT NULL, 
+	provider_message_id VARCHAR(255), 
+	detail TEXT, 
+	updated_at DATETIME NOT NULL, 
+	CONSTRAINT pk_ledger PRIMARY KEY (ledger_id), 
+	CONSTRAINT ck_ledger_status CHECK (status IN ('planned', 'sending', 'accepted', 'failed', 'unknown')), 
+	CONSTRAINT uq_ledger_message_kind_subject_id_recipient UNIQUE (message_kind, subject_id, recipient)
+);
+INSERT INTO "ledger" VALUES(1,'edition','monthly-2026-09-edition-1','ada@example.org','accepted','r1',NULL,NULL,NULL,1,'m-1',NULL,'2026-10-07 06:31:05.000000');
+INSERT INTO "ledger" VALUES(2,'edition','monthly-2026-09-edition-1','ben@example.org','failed','r1',NULL,NULL,NULL,1,NULL,'RCPT TO: 550 no such user','2026-10-07 06:31:06.000000');
+INSERT INTO "ledger" VALUES(3,'edition','monthly-2026-09-edition-2','ada@example.org','accepted','r5',NULL,NULL,NULL,2,'m-3',NULL,'2026-10-20 08:02:00.000000');
+INSERT INTO "ledger" VALUES(4,'edition','monthly-2026-09-edition-2','ben@example.org','unknown','r5',NULL,NULL,NULL,1,NULL,'no reply to the message: TimeoutError','2026-10-20 08:02:30.000000');
+INSERT INTO "ledger" VALUES(5,'edition','monthly-2026-10-edition-1','ada@example.org','sending','r6','gone|1|1|x','2026-11-06 07:32:00.000000',NULL,1,NULL,NULL,'2026-11-06 07:31:30.000000');
+INSERT INTO "ledger" VALUES(6,'edition','monthly-2026-10-edition-1','ben@example.org','planned',NULL,NULL,NULL,'2026-11-06 08:00:00.000000',1,NULL,'429 too many requests','2026-11-06 07:31:40.000000');
+CREATE UNIQUE INDEX uq_intents_pending ON intents (ritual, period_id) WHERE status IN ('open', 'held');
+COMMIT;
