@@ -319,6 +319,7 @@ class Review:
             )
 
     def _report(self) -> None:
+        from orchestration.review.assets import PACKS
         from orchestration.scorecard.model import Scorecard
         from orchestration.state import State
 
@@ -350,7 +351,7 @@ class Review:
         if self.settings.delivery.channel == "outbox":
             for mail in sorted((self.settings.home / "outbox").glob(f"*{self.period.id}*.eml")):
                 click.echo(f"  email      {_shown(mail)}")
-        for name, file in (("scorecard", "scorecard.pdf"), ("pack", "review-pack.pdf")):
+        for name, file in (("scorecard", "scorecard.pdf"), *(("pack", pack) for pack in PACKS)):
             if (folder / file).exists():
                 click.echo(f"  {name:<9}  {_shown(folder / file)}")
 

@@ -32,8 +32,16 @@ from orchestration.scorecard.leaders import NOT_ASKED
 from orchestration.scorecard.model import LeaderAction, LeaderPage, SheetKpi
 
 SHEET = "leader-review-sheet.pdf"
-_SHEET_FITS = ((1.0, 14), (0.95, 12), (0.9, 10), (0.85, 8), (0.8, 6), (0.75, 4))
-"""Text scale of the sheet and how many recorded actions it lists."""
+_SHEET_FITS = (
+    (1.0, 14, 30),
+    (0.95, 12, 24),
+    (0.9, 10, 16),
+    (0.85, 8, 11),
+    (0.8, 6, 8),
+    (0.75, 4, 5),
+    (0.75, 3, 3),
+)
+"""Text scale of the sheet, how many recorded actions and how many entries of the log it lists."""
 _NEXT = 3
 _MOST_IN_MAIL = 24
 
@@ -126,8 +134,8 @@ def sheet_pdf(page: LeaderPage) -> bytes:
     Raises:
         Problem: it takes more than one page however small it is set. The message names no person.
     """
-    for scale, actions in _SHEET_FITS:
-        view = page_view(page, actions)
+    for scale, actions, entries in _SHEET_FITS:
+        view = page_view(page, actions, entries)
         sheet = Typesetter("review/sheet.typ", view, page.data_as_of, scale=scale)
         if sheet.pages() == 1:
             return sheet.pdf()
@@ -137,13 +145,18 @@ def sheet_pdf(page: LeaderPage) -> bytes:
     )
 
 
-def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, Any]:
+def page_view(
+    page: LeaderPage, most_actions: int = _MOST_IN_MAIL, most_entries: int = _MOST_IN_MAIL
+) -> dict[str, Any]:
     """A leader's page as texts.
 
     Args:
         page: the leader's own page.
         most_actions: most recorded actions to list, the newest; the others are counted.
+        most_entries: most commitments and decisions to list, the overdue first; the others are
+            counted.
     """
+    entries = sorted(page.log, key=lambda entry: entry.status != "overdue")
     start = Period.parse(page.period_id).start
     listed_actions = page.actions[-most_actions:]
     name, period = _who(page)[0], clean(page.period_label, 40)
@@ -183,7 +196,8 @@ def page_view(page: LeaderPage, most_actions: int = _MOST_IN_MAIL) -> dict[str, 
         "goes_to": f"{name} and their own manager" if _has_manager(page) else name,
         "kpis": [_kpi(k) for k in page.kpis],
         "hidden": any("suppressed" in (k.now.state, k.target.state) for k in page.kpis),
-        "log": [{**log_entry(e), "line": log_line(e)} for e in page.log],
+        "log": [{**log_entry(e), "line": log_line(e)} for e in entries[:most_entries]],
+        "more_log": max(0, len(entries) - most_entries),
         "plan": progress,
         "plan_late": progress["late"] if progress else [],
         "plan_next": (
@@ -233,7 +247,7 @@ def _figures(page: LeaderPage) -> list[dict[str, Any]]:
     rows = (
         ("Weeks with a visible sponsor action", page.visible_weeks, page.visible_target),
         ("Flagship course", page.flagship, None),
-        ("Commitments closed on time", page.commitments, None),
+        ("Commitments closed on time", page.commitments, page.commitments_target),
         ("A decision waits, median", page.decision_wait, None),
     )
     return [

@@ -110,6 +110,7 @@ def fitted_pack(
     card_scale: float,
     card: dict[str, Any],
     most_pages: int = PACK_PAGES[1],
+    spread: bool = True,
 ) -> tuple[bytes, int]:
     """A pack and its number of pages: roomy where the pages allow it, else tighter.
 
@@ -121,8 +122,9 @@ def fitted_pack(
         card_scale: text scale of the scorecard page, which comes first.
         card: the scorecard page's view.
         most_pages: pages to keep to where that is possible.
+        spread: whether sections may start on pages of their own where there is room.
     """
-    for scale, roomy, units in (*_PACK_FITS, _PACK_OVERFLOWS):
+    for scale, roomy, units in (*_PACK_FITS[not spread :], _PACK_OVERFLOWS):
         view = view_of(units)
         pack = Typesetter(
             typst,

@@ -21,7 +21,7 @@ from orchestration.review.figures import absent, figure, in_table
 from orchestration.review.pages import fitted_pack, scorecard_html, scorecard_pdf
 from orchestration.review.sections import listed_units, log_entry, sentence
 from orchestration.review.view import build_view
-from orchestration.review.words import clean, counted, sentence_case
+from orchestration.review.words import clean, counted, minus, sentence_case
 from orchestration.scorecard.draft import FILE as SCORECARD
 from orchestration.scorecard.draft import to_json
 from orchestration.scorecard.model import (
@@ -34,7 +34,7 @@ from orchestration.scorecard.model import (
 )
 
 PACK = "strategy-pack.pdf"
-MOST_PAGES = 8
+MOST_PAGES = 7
 SEATS = "seat_use"
 OUTCOME = "performance_improvement"
 CONFIDENCE = (
@@ -70,6 +70,7 @@ def render_quarter(scorecard: Scorecard, folder: Path, calendar: bytes | None = 
         scale,
         card,
         MOST_PAGES,
+        spread=False,  # as short as its content allows
     )
     pictures = sparkline_pictures(scorecard, view)
     figures = to_json(scorecard)
@@ -174,7 +175,7 @@ def _splits(splits: Sequence[ChangeSplit]) -> list[dict[str, Any]]:
     return [
         {
             "name": clean(split.name, 80),
-            "sentence": sentence(split.sentence, 300),
+            "sentence": minus(sentence(split.sentence, 300)),
             "before": figure(split.before),
             "now": figure(split.now),
             "change": figure(split.change),

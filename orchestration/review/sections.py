@@ -63,7 +63,7 @@ def log_entry(entry: LogEntry) -> dict[str, Any]:
     return {
         "title": clean(entry.title, 200),
         "kind": entry.kind,
-        "unit": clean(entry.unit, 60) if entry.unit else None,
+        "unit": _unsaid(clean(entry.unit or "", 60), entry.title),
         "owner": sentence_case(clean(entry.owner, 60)),
         "asked": day(entry.asked_on),
         "due": day(entry.due_on) if entry.due_on else None,
@@ -76,10 +76,15 @@ def log_entry(entry: LogEntry) -> dict[str, Any]:
     }
 
 
+def _unsaid(unit: str, text: str) -> str | None:
+    """The unit, where a text does not name it already."""
+    return unit if unit and unit.casefold() not in text.casefold() else None
+
+
 def log_line(entry: LogEntry) -> str:
     """Who owns an entry, where, and how it stands: 'Marcus Lindqvist, Operations: ...'."""
     who, unit = sentence_case(clean(entry.owner, 60)), clean(entry.unit or "", 60)
-    owner = listed_words((who, "" if unit.casefold() in who.casefold() else unit))
+    owner = listed_words((who, _unsaid(unit, who) or ""))
     age = f"asked {counted(entry.waiting_days, 'day')} ago" if entry.waiting_days else ""
     if entry.status in ("decided", "done", "withdrawn"):
         age = ""

@@ -71,6 +71,7 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
     organisation = cut(scorecard.organisation, 80)
     units = listed_units(scorecard.units, most_units)
     decisions = [e for e in scorecard.log if e.kind == "decision"]
+    asked_again = {d.decision_id for d in scorecard.decisions[:MOST_DECISIONS]}
     return {
         "kind": sentence_case(KINDS[scorecard.ritual]),
         "words": _words(scorecard),
@@ -117,7 +118,11 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
         "forecasts": any(k.forecast is not None for k in scorecard.kpis),
         "quiet_forecasts": any(k.forecast is not None for k in quiet),
         "decided": [log_entry(e) for e in decisions if e.asked_on >= scorecard.period_start],
-        "older": [log_entry(e) for e in decisions if e.asked_on < scorecard.period_start],
+        "older": [
+            log_entry(e)
+            for e in decisions
+            if e.asked_on < scorecard.period_start and e.entry_id not in asked_again
+        ],
         "commitments": [log_entry(e) for e in scorecard.log if e.kind != "decision"],
         "decommission": [candidate(c) for c in scorecard.candidates if c.kind == "decommission"],
         "campaigns": [candidate(c) for c in scorecard.candidates if c.kind == "campaign"],

@@ -361,7 +361,10 @@ class _Builder(Figures):
             (stand_up.overdue, stand_up.blockers, stand_up.faults)
         )
         idle = not (signals or decisions or warnings or late or blocked)
-        sync = strategy.strategy(self, kpis) if self.period.grain is Grain.QUARTER else None
+        sync = None
+        if self.period.grain is Grain.QUARTER:
+            kpis = tuple(strategy.forecast_by_months(kpi, self) for kpi in kpis)
+            sync = strategy.strategy(self, kpis)
         by_month = [m for m in (strategy.month_of(k, self) for k in kpis) if m] if sync else []
         effect = "" if sync is None else strategy.verdict(self, sync)
         return Scorecard(

@@ -215,7 +215,10 @@ def _goals(scorecard: Scorecard) -> Iterator[str]:
         if goal.change.state != "value" and any(part.state == "value" for part in parts):
             yield f"goal of {goal.org_unit_id}: withheld, but what it is made of is shown"
     for kpi in (*scorecard.kpis, *scorecard.below):
-        if kpi.forecast is not None and (kpi.limits is None or kpi.mark.variation != "ordinary"):
+        judged = kpi.limits is not None and kpi.mark.variation == "ordinary"
+        # a quarter's stock may go by its months
+        by_months = scorecard.strategy is not None and kpi.mark.variation == "too_few_points"
+        if kpi.forecast is not None and not (judged or by_months):
             yield f"{kpi.kpi_id}: has a forecast, but its process is not predictable"
 
 

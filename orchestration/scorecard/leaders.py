@@ -26,13 +26,14 @@ from orchestration.scorecard.model import (
     PlanProgress,
     Scorecard,
     SheetKpi,
+    Unit,
 )
 
 SENIORITY = ("executive_sponsor", "elt_member", "sponsor", "unit_head")
 """Roles of named leaders, the most senior first."""
 _UNIT_ROLES = ("sponsor", "unit_head")
 SPONSORS = ("executive_sponsor", "sponsor")
-VISIBLE_WEEKS = "sponsor_visible_weeks"
+VISIBLE_WEEKS, COMMITMENTS = "sponsor_visible_weeks", "commitments_closed_on_time"
 ELSEWHERE = "elsewhere"
 NOT_ASKED = "not asked of this role"
 
@@ -86,6 +87,7 @@ def _owners(figures: Figures, card: Scorecard) -> dict[str, LeaderPage]:
                 visible_target=wording.no_data(None, wording.NO_TARGET),
                 flagship=nothing,
                 commitments=nothing,
+                commitments_target=wording.no_data(None, wording.NO_TARGET),
                 decision_wait=nothing,
                 attendance=nothing,
                 actions=(),
@@ -105,7 +107,6 @@ def _page(
     unit = own_unit(figures, rows)
     roles = {str(row["role"]) for row in rows}
     sponsors, leads = bool(roles & {*SPONSORS}), bool(roles & {*SPONSORS, *_UNIT_ROLES})
-    target = charter.leader_target(person, VISIBLE_WEEKS, figures.period.end)
     flagship = leader_index(figures, "leaders_flagship", person, unit)
     attended = leader_index(figures, leadership.ATTENDED, person, unit)
     name = _name(figures, person)
@@ -126,11 +127,12 @@ def _page(
         visible_weeks=leadership.counted(leader_index(figures, "visible_weeks", person, unit))
         if sponsors
         else wording.no_data(None, NOT_ASKED),
-        visible_target=wording.no_data("no target set", wording.NO_TARGET)
-        if target is None or not sponsors
-        else wording.value_figure(target, "weeks", 0, figures.currency),
+        visible_target=_target(figures, charter, person, VISIBLE_WEEKS, "weeks")
+        if sponsors
+        else wording.no_data(None, wording.NO_TARGET),
         flagship=_flagship(flagship),
         commitments=leadership.counted(leader_index(figures, "commitments_on_time", person, unit)),
+        commitments_target=_target(figures, charter, person, COMMITMENTS, "percent"),
         decision_wait=leadership.waited(
             leader_index(figures, "decision_wait_days", person, unit), figures.currency
         ),
@@ -149,6 +151,14 @@ def _name(figures: Figures, person: str) -> str | None:
     if figures.period.grain is Grain.MONTH:
         return figures.governance.full_name(person)
     return figures.governance.named(person)
+
+
+def _target(figures: Figures, charter: Charter, person: str, kpi_id: str, unit: Unit) -> Figure:
+    """The target agreed with a leader that is in force at the period's end."""
+    target = charter.leader_target(person, kpi_id, figures.period.end)
+    if target is None:
+        return wording.no_data("no target set", wording.NO_TARGET)
+    return wording.value_figure(target, unit, 0, figures.currency)
 
 
 def own_unit(figures: Figures, rows: Sequence[Row]) -> str:

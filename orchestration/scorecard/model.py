@@ -535,6 +535,7 @@ class LeaderPage(_Frozen):
     visible_target: Figure
     flagship: Figure
     commitments: Figure
+    commitments_target: Figure
     decision_wait: Figure
     attendance: Figure
     actions: tuple[LeaderAction, ...]

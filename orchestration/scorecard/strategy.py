@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import Literal
 
 from orchestration.periods import Grain, Period
-from orchestration.scorecard import leadership, log, wording
+from orchestration.scorecard import forecast, leadership, log, wording
 from orchestration.scorecard.figures import Figures, unit_of
 from orchestration.scorecard.marts import Row
 from orchestration.scorecard.model import (
@@ -68,18 +68,27 @@ def _goals(figures: Figures, outcomes: Outcomes) -> Iterator[Goal]:
     if catalogue is None:
         return
     adoption = [row for row in figures.of_role("headline") if row["kpi_id"] != KPI]
-    for unit in outcomes.units():
-        reading = figures.reading(catalogue, unit)
-        declared = outcomes.of(unit)
+    found = {
+        unit: (figures.reading(catalogue, unit), outcomes.of(unit)) for unit in outcomes.units()
+    }
+    places: dict[str, int] = {}  # one metric's amounts stand in one column: they end alike
+    for reading, declared in found.values():
+        if declared is not None and figures.shown(reading).state == "value":
+            for part in ("numerator", "denominator"):
+                if reading.value is not None and reading.value[part] is not None:
+                    needed = wording.plain_places(reading.value[part])
+                    places[declared.metric] = max(places.get(declared.metric, 0), needed)
+    for unit, (reading, declared) in found.items():
         assert declared is not None
         change = figures.shown(reading)
+        ends = places.get(declared.metric, 0)
         yield Goal(
             org_unit_id=unit,
             unit=figures.names[unit],
             depth=figures.depth(unit),
             metric=wording.sentence(declared.metric),
-            baseline=_amount(reading.value, "denominator", change),
-            outcome=_amount(reading.value, "numerator", change),
+            baseline=_amount(reading.value, "denominator", change, ends),
+            outcome=_amount(reading.value, "numerator", change, ends),
             change=change,
             target=figures.target(catalogue, reading.value),
             compared=_compared(figures, outcomes, unit, change),
@@ -89,10 +98,10 @@ def _goals(figures: Figures, outcomes: Outcomes) -> Iterator[Goal]:
         )
 
 
-def _amount(row: Row | None, part: str, change: Figure) -> Figure:
+def _amount(row: Row | None, part: str, change: Figure, places: int) -> Figure:
     if change.state != "value" or row is None or row[part] is None:
         return change if change.state != "value" else wording.no_data(None)
-    return wording.plain_figure(row[part])
+    return wording.plain_figure(row[part], places)
 
 
 def _compared(figures: Figures, outcomes: Outcomes, unit: str, change: Figure) -> Figure:
@@ -257,12 +266,13 @@ def _splits(figures: Figures, kpis: Sequence[Kpi]) -> Iterator[ChangeSplit]:
             mix=mix,
             rate=rate,
             sentence=f"{kpi.name}: {change.text} on the quarter before, {rate.text} from the rates "
-            f"within units and {mix.text} from who is counted{_judged(kpi, figures)}.",
+            f"within units and {mix.text} from who is counted"
+            f"{_judged(kpi, change.value, figures)}.",
             units=tuple(_movers(figures, parts, figures.hidden(reading))),
         )
 
 
-def _judged(kpi: Kpi, figures: Figures) -> str:
+def _judged(kpi: Kpi, change: Decimal, figures: Figures) -> str:
     """What the limits say of it; those of its months where the quarter has too few points."""
     monthly = month_of(kpi, figures) if kpi.mark.variation == "too_few_points" else None
     if monthly is not None:
@@ -271,7 +281,10 @@ def _judged(kpi: Kpi, figures: Figures) -> str:
             "improving": "an improvement that chance would seldom give",
             "concerning": "a change for the worse that chance would seldom give",
         }[monthly.mark.variation]
-        return f"; by its months {said} in {monthly.period_label}"
+        better = change > 0 if kpi.direction == "up" else change < 0
+        against = {"improving": better, "concerning": not better}.get(monthly.mark.variation, True)
+        by = "by its months" if against or not change else "its months point the other way:"
+        return f"; {by} {said} in {monthly.period_label}"
     return {
         "ordinary": "; no more than it usually changes",
         "improving": "; an improvement that chance would seldom give",
@@ -388,7 +401,8 @@ def _next_target(kpi: Kpi, figures: Figures) -> tuple[Figure, str]:
     """
     if kpi.now.state == "value" and (monthly := month_of(kpi, figures)) is not None:
         proposed, reasoning = _reasoned(monthly, figures)
-        return proposed, f"{reasoning} By the months up to {monthly.period_label}."
+        by = f" (by its months up to {monthly.period_label})."
+        return proposed, reasoning.removesuffix(".") + by
     return _reasoned(kpi, figures)
 
 
@@ -431,6 +445,34 @@ def month_of(kpi: Kpi, figures: Figures) -> Kpi | None:
     )
 
 
+def forecast_by_months(kpi: Kpi, figures: Figures) -> Kpi:
+    """A stock with the year-end forecast of its months, where its quarters are too few for one.
+
+    What is counted at a period's end is the same number for the quarter and for its last month.
+    """
+    catalogue = figures.catalogue[kpi.kpi_id]
+    if (
+        kpi.forecast is not None
+        or kpi.caution is not None
+        or catalogue["chart_basis"] != "net_gain"
+    ):
+        return kpi
+    monthly = month_of(kpi, figures)
+    if monthly is None or monthly.mark.variation != "ordinary":
+        return kpi
+    expected = forecast.year_end(
+        kpi.now,
+        monthly.limits,
+        Period.containing(Grain.MONTH, figures.period.end),
+        unit=kpi.unit,
+        precision=int(catalogue["precision"]),
+        currency=figures.currency,
+    )
+    if expected is None:
+        return kpi
+    return kpi.model_copy(update={"forecast": expected[0], "forecast_range": expected[1]})
+
+
 def _reasoned(kpi: Kpi, figures: Figures) -> tuple[Figure, str]:
     target, now = kpi.target, kpi.now
     if now.state != "value":
@@ -440,6 +482,11 @@ def _reasoned(kpi: Kpi, figures: Figures) -> tuple[Figure, str]:
         return target, "Keep it: there are too few points to judge what the process can give."
     if kpi.mark.variation == "concerning":
         return target, "Keep it: the process has changed for the worse; restore it first."
+    if kpi.mark.variation == "improving" and kpi.mark.assurance != "consistently_met":
+        return target, (
+            "Keep it: the process has changed for the better, and what it gives now is not known "
+            "yet."
+        )
     if kpi.mark.assurance == "consistently_missed" and not met:
         return target, (
             "Keep it and fund the way there: as the process runs now it cannot be expected to "
@@ -447,8 +494,10 @@ def _reasoned(kpi: Kpi, figures: Figures) -> tuple[Figure, str]:
         )
     if kpi.mark.assurance != "consistently_met" or not met:
         return target, "Keep it: chance alone decides whether the process meets it."
-    if kpi.limits is None or kpi.limits.basis != "level":
+    if kpi.limits is None:
         return target, "Keep it: it is met, and nothing says what the process gives on average."
+    if kpi.limits.basis != "level":
+        return target, "Keep it: it is met reliably, and a stock has no average to raise it to."
     mean = wording.value_figure(
         kpi.limits.mean,
         kpi.unit,

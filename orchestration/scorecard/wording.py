@@ -74,10 +74,14 @@ def number(value: Decimal, precision: int, *, signed: bool = False) -> str:
     return f"{sign}{abs(rounded):,f}"
 
 
-def plain_number(value: Decimal) -> str:
+def plain_places(value: Decimal) -> int:
+    """The decimals that a count or a measured quantity needs, four at most."""
+    return min(max(0, -int(value.normalize().as_tuple().exponent)), 4)
+
+
+def plain_number(value: Decimal, least_places: int = 0) -> str:
     """A count or a measured quantity without needless decimals: '1,204', '98.25'."""
-    places = max(0, -int(value.normalize().as_tuple().exponent))
-    return number(value, min(places, 4))
+    return number(value, max(plain_places(value), least_places))
 
 
 def amount(
@@ -148,9 +152,9 @@ def value_figure(value: Decimal, unit: Unit, precision: int, currency: str) -> F
     return Figure(state="value", value=rounded, text=amount(value, unit, precision, currency))
 
 
-def plain_figure(value: Decimal) -> Figure:
-    """A shown count or quantity in its own precision."""
-    text = plain_number(value)
+def plain_figure(value: Decimal, least_places: int = 0) -> Figure:
+    """A shown count or quantity in its own precision, or in that of the others of its column."""
+    text = plain_number(value, least_places)
     return Figure(state="value", value=Decimal(text.replace(",", "")), text=text)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from orchestration.archive.pages import build_pages
 from orchestration.archive.shelf import reviews_of
@@ -31,6 +31,8 @@ PAGES = (
     "decisions.html",
     "restatements.html",
 )
+PHONE, WIDE = ViewportSize(width=320, height=900), ViewportSize(width=1280, height=900)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 Open = Callable[..., Page]
 
 
@@ -63,17 +65,8 @@ def show(browser: Browser, built: Path) -> Iterator[Open]:
     contexts = []
     requests: list[str] = []
 
-    def _open(
-        name: str,
-        width: int = 1280,
-        scheme: Literal["light", "dark"] = "light",
-        scripts: bool = True,
-    ) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            java_script_enabled=scripts,
-        )
+    def _open(name: str, scripts: bool = True) -> Page:
+        context = browser.new_context(viewport=WIDE, java_script_enabled=scripts)
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda asked: requests.append(asked.url))
@@ -86,17 +79,30 @@ def show(browser: Browser, built: Path) -> Iterator[Open]:
     assert [url for url in requests if not url.startswith(built.as_uri() + "/")] == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing(show: Open, name: str, width: int, scheme: str) -> None:
-    found = Axe().run(show(name, width, scheme))
-    told = [
-        f"{fault['id']}: {node['html'][:160]}"
-        for fault in found.response["violations"]
-        for node in fault["nodes"]
-    ]
-    assert told == []
+@pytest.fixture(scope="module", params=PAGES)
+def opened(request: pytest.FixtureRequest, browser: Browser, built: Path) -> Iterator[Page]:
+    """One page of the site, loaded once from disk; it may ask for nothing outside the site."""
+    context = browser.new_context(viewport=WIDE)
+    page = context.new_page()
+    requests: list[str] = []
+    page.on("request", lambda asked: requests.append(asked.url))
+    page.goto((built / request.param).as_uri())
+    yield page
+    context.close()
+    assert [url for url in requests if not url.startswith(built.as_uri() + "/")] == []
+
+
+def test_axe_finds_nothing_wide_or_narrow_in_light_or_dark(opened: Page) -> None:
+    for size in (PHONE, WIDE):
+        opened.set_viewport_size(size)
+        for scheme in SCHEMES:
+            opened.emulate_media(color_scheme=scheme)
+            told = [
+                f"{fault['id']}: {node['html'][:160]}"
+                for fault in Axe().run(opened).response["violations"]
+                for node in fault["nodes"]
+            ]
+            assert told == [], (size, scheme)
 
 
 def test_axe_would_find_a_fault(show: Open) -> None:
@@ -107,11 +113,10 @@ def test_axe_would_find_a_fault(show: Open) -> None:
     assert faults == {"html-has-lang", "color-contrast"}
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_nothing_scrolls_sideways_on_a_small_phone(show: Open, name: str) -> None:
-    page = show(name, 320)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    beyond = page.evaluate(
+def test_nothing_scrolls_sideways_on_a_small_phone(opened: Page) -> None:
+    opened.set_viewport_size(PHONE)
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 320
+    beyond = opened.evaluate(
         # what only a screen reader finds lies clipped in a box of one pixel
         "[...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && "
         "e.closest('thead, .quiet')?.getBoundingClientRect().width !== 1 && "
@@ -120,25 +125,26 @@ def test_nothing_scrolls_sideways_on_a_small_phone(show: Open, name: str) -> Non
     assert beyond == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_the_page_is_dark_where_the_reader_wants_it(show: Open, name: str) -> None:
-    def lightness(page: Page) -> tuple[float, float]:
-        paper, ink = page.evaluate(
+def test_the_page_is_dark_where_the_reader_wants_it(opened: Page) -> None:
+    def lightness(scheme: Literal["light", "dark"]) -> tuple[float, float]:
+        opened.emulate_media(color_scheme=scheme)
+        paper, ink = opened.evaluate(
             "(() => { const s = getComputedStyle(document.body); "
             "return [s.backgroundColor, s.color].map(c => c.match(/[0-9]+/g).slice(0, 3)"
             ".reduce((a, b) => a + Number(b), 0) / 765) })()"
         )
         return paper, ink
 
-    paper, ink = lightness(show(name, scheme="light"))
+    paper, ink = lightness("light")
     assert paper > 0.9 and ink < 0.2
-    paper, ink = lightness(show(name, scheme="dark"))
+    paper, ink = lightness("dark")
     assert paper < 0.15 and ink > 0.8
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_the_keyboard_reaches_every_link_in_order(show: Open, name: str) -> None:
-    page = show(name)
+def test_the_keyboard_reaches_every_link_in_order(opened: Page) -> None:
+    page = opened
+    page.set_viewport_size(WIDE)
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     links = page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.href)")
     reached: list[str] = []
     for _ in links:
@@ -181,12 +187,10 @@ def test_from_the_index_to_a_pack_without_scripts(show: Open, built: Path) -> No
     page.wait_for_url("**/decisions.html")
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_one_heading_names_the_page_and_none_is_skipped(show: Open, name: str) -> None:
-    page = show(name)
-    levels = page.evaluate(
+def test_one_heading_names_the_page_and_none_is_skipped(opened: Page) -> None:
+    levels = opened.evaluate(
         "[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => Number(h.tagName[1]))"
     )
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
-    assert page.title().endswith("Meridian Foods")
+    assert opened.title().endswith("Meridian Foods")

@@ -556,6 +556,7 @@ def leader_page(**more: Any) -> LeaderPage:
             "visible_target": value("10 weeks"),
             "flagship": Figure(state="value", text="completed"),
             "commitments": value("2 of 3"),
+            "commitments_target": value("90 %"),
             "decision_wait": value("12 days"),
             "attendance": value("3 of 3"),
             "actions": (
@@ -637,6 +638,7 @@ def owner_page(**more: Any) -> LeaderPage:
             "visible_weeks": nothing,
             "flagship": nothing,
             "commitments": nothing,
+            "commitments_target": NO_DATA,
             "decision_wait": nothing,
             "attendance": nothing,
             "comments_asked": ("Days to competency", "Certified in role"),
@@ -659,6 +661,7 @@ def silent_leader_page(**more: Any) -> LeaderPage:
             "visible_target": NO_DATA,
             "flagship": NO_RECORD,
             "commitments": NO_DATA,
+            "commitments_target": NO_DATA,
             "decision_wait": NO_DATA,
             "attendance": NO_RECORD,
             "actions": (),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +16,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from orchestration.review.letters import render_previews, render_sheets
-from orchestration.review.month import render_month
-from orchestration.review.quarter import render_quarter
+from orchestration.review import letters, month
+from orchestration.review import quarter as quarter_files
 from orchestration.review.typesetting import FONTS
 from orchestration.review.week import render_week
 from tests.review import scorecards
@@ -27,7 +26,7 @@ from tests.review.test_letters import quarter
 from tests.review.test_quarter import QUARTERS
 from tests.review.test_week import WEEKS
 
-Open = Callable[..., Page]
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 NAMES = (
     *(f"month/{name}" for name in scorecards.ALL),
     *(f"week/{name}" for name in WEEKS),
@@ -46,22 +45,29 @@ _INTER = "".join(
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     """Every mail, and the scorecard page where a review has one, by name."""
     root = tmp_path_factory.mktemp("opened")
-    for name, build in scorecards.ALL.items():
-        render_month(build(), root / "month" / name)
-    for name, card in WEEKS.items():
-        render_week(card, root / "week" / name)
-    for name, card in QUARTERS.items():
-        render_quarter(card, root / "quarter" / name)
+    with pytest.MonkeyPatch.context() as patched:
+        # PDFs take most of a rendering's time, and no browser opens them here
+        for module in (month, quarter_files):
+            patched.setattr(module, "scorecard_pdf", lambda card: (b"", 1.0, {}))
+        patched.setattr(month, "review_pack_pdf", lambda *_: (b"", 1))
+        patched.setattr(quarter_files, "fitted_pack", lambda *_, **__: (b"", 1))
+        patched.setattr(letters, "sheet_pdf", lambda page: b"")
+        for name, build in scorecards.ALL.items():
+            month.render_month(build(), root / "month" / name)
+        for name, card in WEEKS.items():
+            render_week(card, root / "week" / name)
+        for name, card in QUARTERS.items():
+            quarter_files.render_quarter(card, root / "quarter" / name)
+        letters.render_previews(LEADERS, root / "previews")
+        letters.render_sheets([quarter(page) for page in LEADERS], root / "sheets")
     pages = {
         f"{folder.parent.name}/{folder.name}": _pages(folder)
         for ritual in ("month", "week", "quarter")
         for folder in (root / ritual).iterdir()
     }
-    render_previews(LEADERS, root / "previews")
-    render_sheets([quarter(page) for page in LEADERS], root / "sheets")
     for mailing in ("previews", "sheets"):
-        letters = json.loads((root / mailing / "letters.json").read_text("utf-8"))
-        for number, letter in enumerate(letters):
+        listed = json.loads((root / mailing / "letters.json").read_text("utf-8"))
+        for number, letter in enumerate(listed):
             pages[f"{mailing}/{number}"] = _pages(root / mailing / letter["folder"])
     return pages
 
@@ -90,76 +96,67 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture
-def show(browser: Browser) -> Iterator[Open]:
-    """Opens a page from disk; fails on a request that leaves its folder."""
-    contexts = []
-    asked: list[tuple[str, str]] = []
-
-    def _open(file: Path, width: int, scheme: Literal["light", "dark"] = "light") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda made: asked.append((file.parent.as_uri(), made.url)))
+@pytest.fixture(scope="module", params=NAMES)
+def opened(
+    request: pytest.FixtureRequest, browser: Browser, built: dict[str, list[Path]]
+) -> Iterator[list[Page]]:
+    """The pages of one name, each loaded once from disk; none may ask for what is elsewhere."""
+    files = built[request.param]
+    (home,) = {file.parent.as_uri() for file in files}
+    pages, asked = [], []
+    for file in files:
+        page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+        page.on("request", lambda made: asked.append(made.url))
         page.goto(file.as_uri())
         page.add_style_tag(content=_INTER)
         page.evaluate("document.fonts.ready")
-        return page
-
-    yield _open
-    for context in contexts:
-        context.close()
-    outside = [url for home, url in asked if not url.startswith((f"{home}/", "data:font/"))]
-    assert outside == []
+        pages.append(page)
+    yield pages
+    for page in pages:
+        page.context.close()
+    assert [url for url in asked if not url.startswith((f"{home}/", "data:font/"))] == []
 
 
 def test_every_name_is_rendered(built: dict[str, list[Path]]) -> None:
     assert set(built) == set(NAMES)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", NAMES)
-def test_axe_finds_nothing(
-    built: dict[str, list[Path]], show: Open, name: str, scheme: str
-) -> None:
-    for file in built[name]:
-        found = Axe().run(
-            show(file, 390, scheme), options={"rules": {"region": {"enabled": False}}}
-        )
-        told = [
-            f"{fault['id']}: {node['html'][:160]}"
-            for fault in found.response["violations"]
-            for node in fault["nodes"]
-        ]
-        assert told == [], file.name
+def test_axe_finds_nothing_in_light_and_in_dark(opened: list[Page]) -> None:
+    for page in opened:
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            found = Axe().run(page, options={"rules": {"region": {"enabled": False}}})
+            told = [
+                f"{fault['id']}: {node['html'][:160]}"
+                for fault in found.response["violations"]
+                for node in fault["nodes"]
+            ]
+            assert told == [], (page.url, scheme)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_scrolls_sideways_on_a_small_phone(
-    built: dict[str, list[Path]], show: Open, name: str
-) -> None:
-    for file in built[name]:
-        page = show(file, 320)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320, file.name
-
-
-def test_a_full_digest_is_one_screen_of_a_usual_phone(
-    built: dict[str, list[Path]], show: Open
-) -> None:
-    (file,) = built["week/rich"]
-    assert show(file, 390).evaluate("document.body.scrollHeight") <= 844
-
-
-@pytest.mark.parametrize("name", ["month/typical", "week/rich", "quarter/rich", "previews/0"])
-def test_mails_are_dark_where_the_reader_wants_it(
-    built: dict[str, list[Path]], show: Open, name: str
-) -> None:
-    for file in built[name]:
-        paper = [
-            show(file, 390, scheme).evaluate(
-                "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3)"
-                ".reduce((all, one) => all + Number(one), 0)"
+def test_mails_are_dark_where_the_reader_wants_it(opened: list[Page]) -> None:
+    for page in opened:
+        paper = []
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            paper.append(
+                page.evaluate(
+                    "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3)"
+                    ".reduce((all, one) => all + Number(one), 0)"
+                )
             )
-            for scheme in ("light", "dark")
-        ]
-        assert paper[0] == 765 and paper[1] < 120, file.name
+        assert paper[0] == 765 and paper[1] < 120, page.url
+
+
+def test_nothing_scrolls_sideways_on_a_small_phone(opened: list[Page]) -> None:
+    for page in opened:
+        page.set_viewport_size({"width": 320, "height": 844})
+        width = page.evaluate("document.documentElement.scrollWidth")
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert width <= 320, page.url
+
+
+@pytest.mark.parametrize("opened", ["week/rich"], indirect=True)
+def test_a_full_digest_is_one_screen_of_a_usual_phone(opened: list[Page]) -> None:
+    (page,) = opened
+    assert page.evaluate("document.body.scrollHeight") <= 844

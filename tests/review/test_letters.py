@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
@@ -161,6 +162,7 @@ def test_a_sheet_is_one_accessible_page_with_everything(sheets: Path) -> None:
         "Sponsor, Operations",
         "11 of 13",
         "Weeks with a visible sponsor action, target 10 weeks",
+        "Commitments closed on time, target 90 %",
         "Measures of Operations against target",
         "61.2 % 95.0 % Concerning; target consistently missed",
         "hidden",
@@ -193,10 +195,34 @@ def test_a_long_record_still_fits_one_page_and_is_counted(tmp_path: Path) -> Non
     assert 4 <= shown <= 14 and f"and{60 - shown}earlier" in text
 
 
+def test_a_long_log_still_fits_one_page_the_overdue_first(tmp_path: Path) -> None:
+    """Of sixty long entries beside a whole plan and long names, as many as there is room for."""
+    log = tuple(
+        rituals.entry(
+            f"Commitment {n} " + "of a long list " * 12,
+            status="overdue" if n > 56 else "open",
+        )
+        for n in range(60)
+    )
+    actions = tuple(
+        action.model_copy(update={"audience": "Continental Manufacturing and Distribution " * 2})
+        for action in RICH.actions * 6
+    )
+    page = quarter(RICH, log=log, actions=actions, name="Maximiliane-Konstantina " * 3)
+    render_sheets([page], tmp_path / "2026-Q4")
+    file = of(tmp_path / "2026-Q4", "P-0007") / "leader-review-sheet.pdf"
+    assert len(PdfReader(file).pages) == 1
+    text = squeezed(pdf_text(file))
+    shown = re.findall(r"Commitment(\d+)of", text)
+    assert shown[:3] == ["57", "58", "59"] and len(shown) >= 3
+    assert f"and{60 - len(shown)}moreinthedecisionlog" in text
+
+
 def test_what_cannot_fit_is_a_problem_that_names_nobody(tmp_path: Path) -> None:
-    log = tuple(rituals.entry(f"Commitment {n} " + "of a long list " * 12) for n in range(60))
+    assert RICH.plan is not None
+    plan = RICH.plan.model_copy(update={"items": RICH.plan.items * 12})
     with pytest.raises(Problem, match="does not fit on one page") as raised:
-        render_sheets([quarter(RICH, log=log)], tmp_path / "2026-Q4")
+        render_sheets([quarter(RICH, plan=plan)], tmp_path / "2026-Q4")
     assert "Lindqvist" not in str(raised.value) and "P-0007" not in str(raised.value)
     assert not (tmp_path / "2026-Q4" / "letters.json").exists()
 

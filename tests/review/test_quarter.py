@@ -229,7 +229,7 @@ def test_mail_and_pack_are_sound(rendered: dict[str, Path], name: str) -> None:
     plain = (folder / "email.txt").read_text("utf-8")
     assert all(len(line) <= 78 for line in plain.splitlines() if " " in line.strip())
     pages = len(PdfReader(folder / "strategy-pack.pdf").pages)
-    assert 3 <= pages <= (12 if name == "hostile" else 8)
+    assert 3 <= pages <= (10 if name == "hostile" else 7)
     assert len(PdfReader(folder / "scorecard.pdf").pages) == 1
     subject = subject_line(QUARTERS[name])
     assert manifest["subject"] == subject and subject.isprintable()

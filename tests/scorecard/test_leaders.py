@@ -95,18 +95,20 @@ def test_a_leader_s_own_line(case: Case) -> None:
     case.charter = replace(
         case.charter,
         leader_targets=tuple(
-            {"person_id": "p2", "kpi_id": "sponsor_visible_weeks", "target": target,
-             "valid_from": start, "valid_to": end}
-            for target, start, end in (
-                ("7", "2025-01-01", "2026-06-01"),
-                ("10", "2026-06-01", ""),
-                ("13", "2026-11-01", ""),
+            {"person_id": "p2", "kpi_id": kpi, "target": target, "valid_from": start,
+             "valid_to": end}
+            for kpi, target, start, end in (
+                ("sponsor_visible_weeks", "7", "2025-01-01", "2026-06-01"),
+                ("sponsor_visible_weeks", "10", "2026-06-01", ""),
+                ("sponsor_visible_weeks", "13", "2026-11-01", ""),
+                ("commitments_closed_on_time", "85", "2025-01-01", ""),
             )
         ),
     )  # fmt: skip
     page = case.pages()["p2"]
     assert (page.visible_weeks.text, page.visible_target.text) == ("9 of 13", "10 weeks")
     assert (page.flagship.text, page.commitments.text) == ("completed", "2 of 3")
+    assert page.commitments_target.text == "85 %"
     assert (page.decision_wait.text, page.attendance.text) == ("4 days", "5 reviews")
     other = case.pages()["p3"]
     assert {figure.text for figure in (other.flagship, other.commitments, other.attendance)} == {
@@ -114,6 +116,7 @@ def test_a_leader_s_own_line(case: Case) -> None:
     }
     assert other.visible_weeks.text == "not asked of this role"  # she heads a unit, no sponsor
     assert (other.decision_wait.text, other.visible_target.text) == ("no record", "no target")
+    assert other.commitments_target.text == "no target"
     row = case.models["leader_indices"][1]
     row["numerator"] = 0
     assert case.pages()["p2"].flagship.text == "no record of completion"

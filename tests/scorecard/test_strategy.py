@@ -82,8 +82,8 @@ def test_goals_in_tree_order_against_baseline_and_units_not_started(case: Case) 
     o, s = found["o"], found["s"]
     assert (o.metric, o.baseline.text, o.outcome.text, o.change.text, o.target.text) == (
         "Productivity index",
-        "100",
-        "110",
+        "100.0",  # as the whole's 106.5, in the same column
+        "110.0",
         "+10.0 %",
         "+2.0 %",
     )
@@ -220,12 +220,12 @@ def test_a_target_is_reasoned_from_the_months_where_the_quarter_has_too_few_poin
     assert found().proposed.text == "60.0 %"
     assert found().reasoning == (
         "Raise it to what the process gives on average: the target of 50.0 % is met reliably and "
-        "asks for nothing more. By the months up to September 2026."
+        "asks for nothing more (by its months up to September 2026)."
     )
     case.models["month_signals"][0]["variation"] = "concerning"
     assert found().reasoning == (
-        "Keep it: the process has changed for the worse; restore it first. By the months up to "
-        "September 2026."
+        "Keep it: the process has changed for the worse; restore it first (by its months up to "
+        "September 2026)."
     )
 
 
@@ -307,6 +307,23 @@ def test_a_change_is_split_into_who_is_counted_and_the_rates(case: Case) -> None
         "within units and +0.5 points from who is counted; no more than it usually changes."
     )
     assert found.units == ("Operations", "Sales")
+
+
+def test_months_that_point_the_other_way_are_said_to(case: Case) -> None:
+    """52 % after 54 %, too few quarters to judge, and the months improve."""
+    case.signal("active_learner_rate", "too_few_points", "too_few_points", charted=52)
+    case.value("active_learner_rate", 54, period=Period.parse("2026-Q2"), numerator=270,
+               denominator=500, people=500)  # fmt: skip
+    split(case, "", "0.0", "-2.0", before="54", now="52")
+    for variation, said in (
+        ("improving", "its months point the other way: an improvement that chance would seldom"),
+        ("concerning", "by its months a change for the worse that chance would seldom give in"),
+        ("ordinary", "by its months no clear change in September 2026."),
+    ):
+        case.models["month_signals"] = []
+        monthly(case, "active_learner_rate", variation, "hit_and_miss")
+        (found,) = strategy(case).splits
+        assert said in found.sentence
 
 
 def test_the_parts_of_a_split_add_up_as_they_are_printed(case: Case) -> None:
@@ -399,6 +416,8 @@ def proposed(case: Case, value: Any, target: Any, variation: str, assurance: str
         (61, 80, "ordinary", "consistently_missed", "80.0 %", "Keep it and fund the way there"),
         (61, 60, "ordinary", "hit_and_miss", "60.0 %", "Keep it: chance alone decides"),
         (61, 50, "concerning", "consistently_met", "50.0 %", "Keep it: the process has changed"),
+        (61, 60, "improving", "hit_and_miss", "60.0 %", "Keep it: the process has changed for"),
+        (61, 50, "improving", "consistently_met", "60.0 %", "Raise it to what the process gives"),
         (61, 50, "too_few_points", "too_few_points", "50.0 %", "Keep it: there are too few"),
     ],
 )
@@ -408,6 +427,33 @@ def test_targets_proposed_with_the_reasoning(
     found = proposed(case, value, target, variation, assurance)
     assert (found.target.text, found.proposed.text) == (f"{target}.0 %", text)
     assert found.reasoning.startswith(reason)
+
+
+def test_a_stock_is_forecast_by_its_months_where_its_quarters_are_too_few(case: Case) -> None:
+    """80 % certified, +0.5 points a month on average, at most 1.5 away from it: three months on
+    81.5 %, give or take 1.5 times the square root of 3, 2.6."""
+    case.value("certification_rate", 80, numerator=400, denominator=500, target=90)
+    case.signal("certification_rate", "too_few_points", "too_few_points", charted=80)
+
+    def found() -> tuple[str | None, str | None]:
+        card = case.build()
+        assert inconsistencies(card, case.marts) == []
+        (kpi,) = [k for k in card.kpis if k.kpi_id == "certification_rate"]
+        return kpi.forecast.text if kpi.forecast else None, kpi.forecast_range
+
+    assert found() == (None, None)
+    gains = {"mean": D("0.5"), "lower_limit": D("-1.0"), "upper_limit": D("2.0")}
+    monthly(case, "certification_rate", "ordinary", "consistently_met", basis="net_gain", **gains)
+    assert found() == ("81.5 %", "78.9 to 84.1 %")
+    reasons = {each.kpi_id: each.reasoning for each in strategy(case).proposed}
+    assert "Keep it: chance alone" in reasons["certification_rate"]  # 80 % is not 90 %
+    case.models["month_signals"][0]["variation"] = "concerning"
+    assert found() == (None, None)
+    # what is counted over a period is another number for a quarter than for a month
+    case.models["month_signals"] = []
+    monthly(case, "active_learner_rate", "ordinary", "hit_and_miss", basis="level")
+    assert found() == (None, None)
+    assert all(kpi.forecast is None for kpi in case.build().kpis)
 
 
 def test_a_target_of_days_is_tightened_downwards(case: Case) -> None:
