@@ -9,6 +9,11 @@ row space of the equations holds every sum that a reader can compute; no union o
 people than the threshold may lie in it, nor any withheld cell; and what the equations and the fact
 that people cannot be negative leave of a withheld cell must be at least the threshold wide.
 
+Every figure of scorecard and letters is accounted for: it stands in a quantity, or in ``NO_GROUP``
+with the reason why it tells of no group. What is rendered (pages, mails, charts, archive) is made
+from these and nothing else; what the words and pictures could tell beyond them is shown not to be
+there by changing what is withheld (``tests/scorecard/test_disclosure.py``).
+
 It shares nothing with ``orchestration.scorecard.suppression``.
 """
 
@@ -26,7 +31,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linprog
 
-from orchestration.periods import Period
+from orchestration.periods import Grain, Period
+from orchestration.review.kit import KitPage
 from orchestration.scorecard import wording
 from orchestration.scorecard.marts import Marts
 from orchestration.scorecard.model import Figure, Kpi, LeaderPage, Scorecard
@@ -37,14 +43,48 @@ WORDS = frozenset({"one", "two", "three", "four", "five", "six", "seven", "eight
 Group = frozenset[str]
 
 
+PLACED = (
+    r"card\.(kpis|below)\[\d+\]\.(now|numerator|denominator|year_to_date|same_period_last_year)",
+    r"card\.(kpis|below)\[\d+\]\.beside\[\d+\]\.figure",
+    r"card\.units\[\d+\]\.(headcount|figures\.\w+)",
+    r"card\.exclusions\[\d+\]\.people",
+    r"card\.contractors\[\d+\]\.figure",
+    r"card\.leadership_page\.units\[\d+\]\.(leaders_active|leaders_flagship|cascade)",
+    r"card\.leadership_page\.units\[\d+\]\.velocity_(before|after)",
+    r"card\.strategy\.goals\[\d+\]\.(change|adoption\.\w+)",
+    r"card\.strategy\.splits\[\d+\]\.(before|now)",
+    r"pages\[\d+\]\.kpis\[\d+\]\.now",
+)
+"""Where figures stand that enter a quantity."""
+NO_GROUP = {
+    r"card\.(kpis|below)\[\d+\]\.(target|forecast)": "set by the charter; worked out of limits",
+    r"card\.leadership\[\d+\]\.(figure|target)": "what sponsors and the ELT answer for",
+    r"card\.leadership_page\.units\[\d+\]\.visible_weeks": "the sponsor's, who answers for it",
+    r"card\.leadership_page\.units\[\d+\]\.(commitments|decision_wait|longest_wait)": "entries",
+    r"card\.leadership_page\.plans\[\d+\]\.on_track": "actions of the plan",
+    r"card\.strategy\.goals\[\d+\]\.target": "set by the charter",
+    r"card\.strategy\.goals\[\d+\]\.(baseline|outcome|compared)": "go with the change, below",
+    r"card\.strategy\.splits\[\d+\]\.(change|mix|rate)": "of the whole, between two shown figures",
+    r"card\.strategy\.proposed\[\d+\]\.(target|proposed)": "worked out of limits",
+    r"pages\[\d+\]\.kpis\[\d+\]\.target": "set by the charter",
+    r"pages\[\d+\]\.(visible_weeks|visible_target|flagship|attendance)": "the leader's own",
+    r"pages\[\d+\]\.(commitments|decision_wait|plan\.on_track)": "the leader's own",
+}
+"""Figures that tell of no group of people, and why."""
+
+
 @dataclass
 class Quantity:
-    """One quantity that adds up: its atoms' true sizes, what is shown of it, what is withheld."""
+    """One quantity that adds up: its atoms' true sizes, what is shown of it, what is withheld.
+
+    ``times``: how often each person is counted in it; a group is then so many times as large.
+    """
 
     name: str
     people: dict[str, int]
     shown: dict[str, Group] = field(default_factory=dict)
     withheld: dict[str, Group] = field(default_factory=dict)
+    times: int = 1
 
     def show(self, place: str, atoms: Iterable[str], figure: Figure) -> None:
         """Enter one cell of a page by how it is shown; 'no data' tells nothing of anybody."""
@@ -56,6 +96,7 @@ class Quantity:
 
     def leaks(self, threshold: int) -> Iterator[str]:
         """Every small group and every withheld cell that can be worked out."""
+        threshold *= self.times
         atoms = sorted(a for a, count in self.people.items() if count)
         basis = _reduced(
             [[Fraction(int(a in group)) for a in atoms] for group in {*self.shown.values()}]
@@ -126,8 +167,14 @@ def _in(basis: list[tuple[int, list[Fraction]]], row: list[Fraction]) -> bool:
 class Edition:
     """Everything that one edition and its letters show, as quantities."""
 
-    def __init__(self, card: Scorecard, marts: Marts, pages: Sequence[LeaderPage] = ()) -> None:
-        self.card, self.marts, self.pages = card, marts, pages
+    def __init__(
+        self,
+        card: Scorecard,
+        marts: Marts,
+        pages: Sequence[LeaderPage] = (),
+        kits: Sequence[KitPage] = (),
+    ) -> None:
+        self.card, self.marts, self.pages, self.kits = card, marts, pages, kits
         self.threshold = card.privacy_threshold
         self.root = card.units[0].org_unit_id
         self.ids = {row.name: row.org_unit_id for row in reversed(card.units)}
@@ -146,12 +193,14 @@ class Edition:
     def leaks(self) -> list[str]:
         """Everything that can be worked out although it must not be; also what slipped through."""
         found = [leak for quantity in self.quantities() for leak in quantity.leaks(self.threshold)]
-        return [*found, *self.counts_of_the_whole(), *self.left_behind()]
+        return [*found, *self.counts_of_the_whole(), *self.left_behind(), *self.unaccounted()]
 
     def quantities(self) -> Iterator[Quantity]:
         yield from self.kpis()
         yield self.heads()
         yield from self.leadership()
+        yield from self.cascades()
+        yield from self.wholes()
         yield self.left_out()
         yield from self.overdue()
         yield from self.stalled()
@@ -215,26 +264,107 @@ class Edition:
         return cells
 
     def leadership(self) -> Iterator[Quantity]:
-        """The columns of the leadership page that stand for groups of people."""
+        """The columns of the leadership page that stand for groups of people.
+
+        The reader is taken to know what each member of the ELT did.
+        """
         page = self.card.leadership_page
         if page is None:
             return
-        for index_id, column in (
-            ("leaders_active", "leaders_active"),
-            ("leaders_flagship", "leaders_flagship"),
-            ("velocity_before", "velocity_before"),
-            ("velocity_after", "velocity_after"),
-            ("cascade_reach", "cascade"),
+        executives = {
+            str(r["org_unit_id"]): int(r["people"] or 0)
+            for r in self.marts.kpi_values
+            if (r["kpi_id"], r["period_start"], r["employment_line"])
+            == ("leaders_flagship_completed", self.card.period_start, EMPLOYEE)
+        }
+        for index_id, known, times in (
+            ("leaders_active", {}, 1),
+            ("leaders_flagship", executives, 1),
+            ("velocity_before", {}, 2),  # each period counts its people
+            ("velocity_after", {}, 2),
         ):
             people = {
                 str(r["org_unit_id"] or self.root): int(r["people"] or 0)
                 for r in self.marts.leader_indices
                 if r["subject"] == "unit" and r["index_id"] == index_id
             }
-            cells = Quantity(index_id, self.own(people))
+            unknown = {unit: count - known.get(unit, 0) for unit, count in people.items()}
+            cells = Quantity(index_id, self.own(unknown), times=times)
             for row in page.units:
-                cells.show(row.org_unit_id, self.beneath(row.org_unit_id), getattr(row, column))
+                cells.show(row.org_unit_id, self.beneath(row.org_unit_id), getattr(row, index_id))
             yield cells
+
+    def cascades(self) -> Iterator[Quantity]:
+        """Of each message how many managers passed it on: leadership page, warnings and kits."""
+        managers: dict[str, dict[str, int]] = {}
+        for row in self.marts.message_cascade:
+            of_message = managers.setdefault(str(row["message_id"]), {})
+            of_message[str(row["org_unit_id"] or self.root)] = int(row["managers"] or 0)
+        quantities = {
+            message: Quantity(f"managers of {message}", self.own(counts))
+            for message, counts in managers.items()
+        }
+        told, untold = wording.plain_figure(Decimal(1)), wording.suppressed()
+        page = self.card.leadership_page
+        for unit in page.units if page is not None else ():
+            if unit.cascade_message in quantities:
+                quantities[unit.cascade_message].show(
+                    f"page, {unit.org_unit_id}", self.beneath(unit.org_unit_id), unit.cascade
+                )
+        rows = {str(row["entry_id"]): row for row in self.marts.early_warnings}
+        for warning in self.card.warnings:
+            row = rows[str(warning.entry_id)]
+            if row["parameter"] == "cascade_percent_in_10_days":
+                unit, number = str(warning.org_unit_id), re.match(r"\d", warning.finding)
+                quantities[str(row["message_id"])].show(
+                    f"warning, {unit}", self.beneath(unit), told if number else untold
+                )
+        for kit in self.kits:
+            if kit.confirmed:
+                unit = kit.org_unit_id or self.root
+                quantities[kit.message_id].show(
+                    f"kit, {unit}",
+                    self.beneath(unit),
+                    told,
+                )
+        yield from quantities.values()
+
+    def wholes(self) -> Iterator[Quantity]:
+        """Figures that are told of the whole only: each one's group by itself."""
+        rows = {
+            (str(r["kpi_id"]), r["period_start"], str(r["employment_line"])): self.people(r)
+            for r in [*self.marts.kpi_values, *self.marts.coarser_values]
+            if r["org_unit_id"] == self.root
+        }
+
+        def of(kpi_id: str, figure: Figure, *starts: date, line: str = EMPLOYEE) -> Quantity:
+            found = (rows.get((kpi_id, start, line)) for start in starts)
+            cells = Quantity(f"{kpi_id} of the whole", {"whole": next((n for n in found if n), 0)})
+            cells.show("the whole", ["whole"], figure)
+            return cells
+
+        for kpi in (*self.card.kpis, *self.card.below):
+            start = self.start_of(kpi)
+            grain = next((Period.parse(p.period_id).grain for p in kpi.series), None)
+            for figure in (kpi.now, kpi.numerator, kpi.denominator):
+                yield of(kpi.kpi_id, figure, start)
+            if grain is not None:
+                before = Period.containing(grain, start).same_last_year.start
+                yield of(kpi.kpi_id, kpi.same_period_last_year, before)
+            for other in kpi.beside:
+                yield of(other.kpi_id, other.figure, start, self.card.period_start)
+        for line in self.card.contractors:
+            starts = [self.start_of(k) for k in self.card.kpis if k.kpi_id == line.kpi_id]
+            yield of(line.kpi_id, line.figure, *starts, line="contractor")
+        for split in self.card.strategy.splits if self.card.strategy else ():
+            kpi = next(k for k in self.card.kpis if k.kpi_id == split.kpi_id)
+            start = self.start_of(kpi)
+            yield of(split.kpi_id, split.now, start)
+            yield of(
+                split.kpi_id,
+                split.before,
+                Period.containing(self.grain, start).shift(-1).start,
+            )
 
     def left_out(self) -> Quantity:
         """Headcount, the people counted, and those left out by reason, one partition."""
@@ -294,19 +424,13 @@ class Edition:
                 cells.show(f"blocker, {unit}", self.beneath(unit), figure)
 
     def warned(self) -> Iterator[Quantity]:
-        """Early warnings that name a mean or a share of a unit's people."""
+        """Early warnings that name a mean over a unit's people."""
         rows = {str(row["entry_id"]): row for row in self.marts.early_warnings}
         quantities: dict[str, Quantity] = {}
         for warning in self.card.warnings:
             row = rows[str(warning.entry_id)]
             if row["parameter"] == "mandatory_hours_due_per_head_in_30_days":
                 key, people = "hours a head", self.own(self.headcounts)
-            elif row["parameter"] == "cascade_percent_in_10_days":
-                key = f"managers of {row['message_id']}"
-                people = dict.fromkeys(self.parents, 0)
-                for each in self.marts.message_cascade:
-                    if each["message_id"] == row["message_id"]:
-                        people[str(each["org_unit_id"] or self.root)] += int(each["managers"] or 0)
             else:
                 continue
             cells = quantities.setdefault(key, Quantity(key, people))
@@ -378,7 +502,27 @@ class Edition:
             ):
                 yield f"{place}: withheld, but its JSON tells of it"
 
+    def unaccounted(self) -> Iterator[str]:
+        """Figures that no quantity and no reason stands for; and parts of a withheld outcome."""
+        documents = {
+            "card": self.card.model_dump(mode="json"),
+            "pages": [page.model_dump(mode="json") for page in self.pages],
+        }
+        known = re.compile("|".join((*PLACED, *NO_GROUP)))
+        for name, document in documents.items():
+            for place, _ in _figures(document, name):
+                if not known.fullmatch(place):
+                    yield f"{place}: nobody has looked at what it tells"
+        for goal in self.card.strategy.goals if self.card.strategy else ():
+            parts = (goal.baseline, goal.outcome, goal.compared)
+            if goal.change.state != "value" and any(part.state == "value" for part in parts):
+                yield f"goal of {goal.org_unit_id}: withheld, but what it is made of is shown"
+
     # ---- small things
+
+    @property
+    def grain(self) -> Grain:
+        return Grain(self.card.ritual.removesuffix("ly"))
 
     def people(self, row: Mapping[str, Any]) -> int:
         """People behind a row; a value that does not say stands for the unit's heads."""

@@ -353,7 +353,8 @@ def _confirmed(basis: Basis, message: Message, unit: str) -> str | None:
     """'38 of 39 managers' once the message's cascade is through in a unit; else None.
 
     It is through when every manager confirmed, or when its days are over and as many as the plan
-    asks for did. Counts of few managers stay unsaid, as in the unit's line of the pack.
+    asks for did. Of few managers neither is told: it is not where the unit's line of the pack
+    withholds it.
     """
     row = next(
         (
@@ -372,10 +373,13 @@ def _confirmed(basis: Basis, message: Message, unit: str) -> str | None:
     if confirmed < managers and not (over and enough):
         return None
     page = basis.scorecard.leadership_page
-    units = page.units if page is not None else ()
-    said = next((u.cascade.text for u in units if u.org_unit_id == unit), "")
-    counts = f"{confirmed} of {managers}"
-    return f"{counts} managers" if said == counts else "enough managers"
+    shown = any(
+        u.org_unit_id == unit
+        and u.cascade_message == message.message_id
+        and u.cascade.state == "value"
+        for u in (page.units if page is not None else ())
+    )
+    return f"{confirmed} of {managers} managers" if shown else None
 
 
 def occasion(basis: Basis, line: Sequence[str]) -> tuple[Message, str, tuple[str, ...]] | None:

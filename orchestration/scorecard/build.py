@@ -276,6 +276,10 @@ class _Builder(Figures):
         hidden = hidden_parts(inside, self.threshold) | {
             reason for reason, n in counts.items() if n < self.threshold
         }
+        # headcount less those left out are those who count
+        rest = int(self.units[self.root]["headcount"] or 0) - sum(inside.values())
+        if 0 < rest < self.threshold:
+            hidden |= hidden_parts({**inside, "": rest}, self.threshold) - {""}
         shown = sorted(set(counts) - hidden, key=lambda r: (-counts[r], r))
         return tuple(
             Exclusion(

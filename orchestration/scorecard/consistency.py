@@ -183,25 +183,44 @@ def _leadership(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
         for row in marts.org_units
         if row["period_start"] == scorecard.period_start
     }
-    columns = {
-        "leaders_active": {u.org_unit_id: u.leaders_active for u in page.units},
-        "leaders_flagship": {u.org_unit_id: u.leaders_flagship for u in page.units},
-        "velocity_before": {u.org_unit_id: u.velocity_before for u in page.units},
-        "velocity_after": {u.org_unit_id: u.velocity_after for u in page.units},
-        "cascade_reach": {u.org_unit_id: u.cascade for u in page.units},
-    }
-    for index_id, figures in columns.items():
-        people = {
+    units = {unit.org_unit_id: unit for unit in page.units}
+
+    def counted(index_id: str) -> dict[str, int]:
+        return {
             str(row["org_unit_id"] or root): int(row["people"] or 0)
             for row in marts.leader_indices
             if row["subject"] == "unit" and row["index_id"] == index_id
         }
+
+    executives = {
+        str(row["org_unit_id"]): int(row["people"] or 0)
+        for row in marts.kpi_values
+        if (row["kpi_id"], row["period_start"], row["employment_line"])
+        == ("leaders_flagship_completed", scorecard.period_start, "employee")
+    }
+    groups: list[tuple[str, dict[str, int], dict[str, Figure]]] = []
+    for index_id in ("leaders_active", "leaders_flagship", "velocity_before", "velocity_after"):
+        people = counted(index_id)
+        if index_id == "leaders_flagship":  # the leadership line tells the ELT's part
+            people = {unit: count - executives.get(unit, 0) for unit, count in people.items()}
+        groups.append((index_id, people, {u: getattr(row, index_id) for u, row in units.items()}))
+    for message in sorted({str(u.cascade_message) for u in page.units if u.cascade_message}):
+        managers = {
+            str(row["org_unit_id"] or root): int(row["managers"] or 0)
+            for row in marts.message_cascade
+            if row["message_id"] == message
+        }
+        told = {u: row.cascade for u, row in units.items() if row.cascade_message == message}
+        groups.append((f"cascade of {message}", managers, told))
+    for name, people, figures in groups:
         withheld = frozenset(
             unit for unit in parents if unit not in figures or figures[unit].state == "suppressed"
         )
         for unit, count in remainders(parents, people, withheld).items():
-            if 0 < count < scorecard.privacy_threshold:
-                yield f"{index_id}: a group of too few people in {unit} can be worked out"
+            # a velocity counts its people in two periods
+            least = scorecard.privacy_threshold * (2 if name.startswith("velocity") else 1)
+            if 0 < count < least:
+                yield f"{name}: a group of too few people in {unit} can be worked out"
 
 
 def _goals(scorecard: Scorecard) -> Iterator[str]:

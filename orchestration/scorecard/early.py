@@ -124,12 +124,12 @@ def _too_few(row: Row, figures: Figures) -> bool:
         heads = {each: int(given["headcount"] or 0) for each, given in figures.units.items()}
         return not heads.get(unit) or unit in figures.few(heads)
     if row["parameter"] == CASCADE:
-        managers = dict.fromkeys(figures.units, 0)
-        for r in figures.marts.message_cascade:
-            if r["message_id"] == row["message_id"]:
-                for each in figures.above(figures.unit_of_row(r)):
-                    managers[each] += int(r["managers"] or 0)
-        return not managers.get(unit) or unit in figures.few(managers)
+        known = {
+            figures.unit_of_row(r): r["managers"]
+            for r in figures.marts.message_cascade
+            if r["message_id"] == row["message_id"]
+        }
+        return not known.get(unit) or unit in figures.few_managers(str(row["message_id"]))
     return False
 
 

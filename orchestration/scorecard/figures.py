@@ -183,9 +183,24 @@ class Figures:
                 covered |= self.beneath(unit)
         return found
 
-    def few(self, people: Mapping[str, int]) -> frozenset[str]:
-        """The units whose figure must be withheld, for people counted by unit (rolled up)."""
-        return hidden_units(self.tree, people, self.threshold)
+    def few(self, people: Mapping[str, int], cycles: int = 1) -> frozenset[str]:
+        """The units whose figure must be withheld, for people counted by unit (rolled up).
+
+        Args:
+            cycles: periods over which they are summed; a group is as large as it is on average.
+        """
+        return hidden_units(self.tree, people, self.threshold * cycles)
+
+    def few_managers(self, message_id: str) -> frozenset[str]:
+        """The units of which it is withheld how many managers passed a message on.
+
+        Of each message the same units, wherever a page tells of it.
+        """
+        managers = dict.fromkeys(self.units, 0)
+        for row in self.marts.message_cascade:  # rolled up
+            if row["message_id"] == message_id:
+                managers[self.unit_of_row(row)] = int(row["managers"] or 0)
+        return self.few(managers)
 
     # ------------------------------------------------------------------ one figure
 

@@ -1,6 +1,11 @@
 """The leadership page: indices by unit in tree order, exceptions, plans, vacancies.
 
 Leaders are never ranked: everything stands in tree order. Nothing recorded is said as 'no record'.
+
+Whose figures are protected: what sponsors and the ELT did in their role, they answer for, and it is
+shown however few they are, of each sponsor and of the ELT together. Everybody else is a group: a
+count or a share over managers (or learners) below the privacy threshold is withheld, and so is one
+that would tell theirs less the ELT's.
 """
 
 from __future__ import annotations
@@ -9,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from orchestration.scorecard import early, log, plan, wording
-from orchestration.scorecard.figures import Figures
+from orchestration.scorecard.figures import EMPLOYEE, Figures
+from orchestration.scorecard.governance import SPONSORS_AND_ELT
 from orchestration.scorecard.marts import Row
 from orchestration.scorecard.model import Figure, Leadership, UnitLeadership
 
@@ -24,9 +30,12 @@ _OF_PEOPLE = {
     "leaders_active": ("leaders_active",),
     "leaders_flagship": ("leaders_flagship",),
     "velocity": ("velocity_before", "velocity_after"),
-    "cascade": ("cascade_reach",),
 }
 """Indices that stand for groups of people; those of one line are withheld together."""
+_CYCLES = {"velocity": 2}
+"""Reporting cycles that an index sums over: it counts each of its people so many times."""
+_TOLD_OF_ELT = {"leaders_flagship": "leaders_flagship_completed"}
+"""Indices of all leaders of which the leadership line tells the ELT's part, and that KPI."""
 _VACANT = {
     "vacant": "nobody holds the role",
     "no_deputy": "no deputy is named",
@@ -90,13 +99,14 @@ def _longest_wait(figures: Figures, unit: str) -> tuple[Figure | None, str | Non
     return wait, log.entry(row, figures).owner
 
 
-def _cascade(figures: Figures, unit: str, hidden: frozenset[str]) -> tuple[Figure, str | None]:
+def _cascade(figures: Figures, unit: str) -> tuple[Figure, str | None]:
     """How far the newest message came, and which message that is."""
     row = index(figures, "cascade_reach", unit)
     if row is not None and row["no_data_reason"] == NO_MESSAGE:
         return wording.no_data(None, "no message in this period"), None
-    message = None if row is None else row.get("detail")
-    return _people(figures, "cascade_reach", unit, hidden), str(message) if message else None
+    message = str(row["detail"]) if row is not None and row.get("detail") else None
+    hidden = figures.few_managers(message) if message else frozenset()
+    return _people(figures, "cascade_reach", unit, hidden), message
 
 
 def _units(figures: Figures) -> tuple[UnitLeadership, ...]:
@@ -111,7 +121,7 @@ def _units(figures: Figures) -> tuple[UnitLeadership, ...]:
         if unit not in known:
             continue
         longest, waits_for = _longest_wait(figures, unit)
-        cascade, message = _cascade(figures, unit, withheld["cascade"])
+        cascade, message = _cascade(figures, unit)
         rows.append(
             UnitLeadership(
                 org_unit_id=unit,
@@ -144,9 +154,10 @@ def _withheld(figures: Figures) -> Mapping[str, frozenset[str]]:
         for index_id in ids:
             people = {
                 unit: _heads(index(figures, index_id, unit), figures, unit)
+                - _executives(figures, index_id, unit)
                 for unit in figures.order
             }
-            hidden |= figures.few(people)
+            hidden |= figures.few(people, _CYCLES.get(name, 1))
         found[name] = frozenset(hidden)
     return found
 
@@ -158,6 +169,12 @@ def _heads(row: Row | None, figures: Figures, unit: str) -> int:
     if row["people"] is not None:
         return int(row["people"])
     return int(figures.units[unit]["headcount"] or 0)
+
+
+def _executives(figures: Figures, index_id: str, unit: str) -> int:
+    """Members of the ELT among an index's people, where the leadership line tells of them."""
+    row = figures.values.get((_TOLD_OF_ELT.get(index_id, ""), figures.period.start, unit, EMPLOYEE))
+    return int(row["people"] or 0) if row is not None else 0
 
 
 def _people(figures: Figures, index_id: str, unit: str, hidden: frozenset[str]) -> Figure:
@@ -236,14 +253,21 @@ def _vacancies(figures: Figures, only: Sequence[str] = ()) -> Iterator[str]:
 
 
 def _footnote(figures: Figures) -> str | None:
-    """How often named leaders attended reviews: of each the most of their lines, which may meet."""
+    """How often sponsors and the ELT attended reviews: of each the most of their lines, which may
+    meet."""
+    answerable = {
+        row["person_id"] for row in figures.marts.named_leaders if row["role"] in SPONSORS_AND_ELT
+    }
     attended: dict[str, Decimal] = {}
     for row in figures.marts.leader_indices:
         if row["subject"] == "leader" and row["index_id"] == ATTENDED and row["value"]:
-            person = str(row["person_id"])
-            attended[person] = max(attended.get(person, Decimal(0)), row["value"])
+            person = row["person_id"]
+            if person in answerable:
+                attended[person] = max(attended.get(person, Decimal(0)), row["value"])
     if not attended:
         return None
     total = wording.plain_number(sum(attended.values(), Decimal(0)))
-    leaders = wording.counted(len(attended), "named leader")
+    leaders = wording.counted(
+        len(attended), "sponsor or member of the ELT", "sponsors and members of the ELT"
+    )
     return f"Attendance at reviews, for the record: {total} by {leaders}."

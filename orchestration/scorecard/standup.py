@@ -270,7 +270,7 @@ def _stalled(figures: Figures, after: int | None, overdue: set[str]) -> Iterator
             if rows[0]["is_mandatory"] and unit in overdue:
                 continue
             shown = unit not in hidden and people[unit] >= figures.threshold
-            halt = _halt(people[unit], begun[unit], title, since)
+            halt = _halt(people[unit], begun[unit] if shown else None, title, since)
             by_unit.setdefault(unit, []).append((people[unit] if shown else 0, halt))
     for unit, courses in by_unit.items():
         courses.sort(key=lambda course: (-course[0], course[1]))

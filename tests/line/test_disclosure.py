@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from orchestration.delivery.mailings import KIT
+from orchestration.review.draft_files import PAGE
+from orchestration.review.kit import read_kit_page
 from orchestration.scorecard.draft import (
     FILE,
     draft_folder,
@@ -18,6 +21,7 @@ def test_nothing_small_can_be_worked_out_of_the_sample(organisation: Organisatio
     settings = organisation.settings
     card = read_scorecard(draft_folder(settings, LAST) / FILE)
     pages = read_leaders(leaders_file(settings, LAST))
-    edition = Edition(card, load_marts(organisation.lake, LAST), pages)
+    kits = [read_kit_page(page) for page in KIT.draft(settings, LAST).glob(f"*/{PAGE}")]
+    edition = Edition(card, load_marts(organisation.lake, LAST), pages, kits)
     assert edition.leaks() == []
     assert sum(len(quantity.withheld) for quantity in edition.quantities()) > 10

@@ -78,7 +78,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "leader_indices": {
         "subject": "unit", "person_id": None, "org_unit_id": "whole", "index_id": None,
         "numerator": None, "denominator": None, "value": None, "people": None,
-        "no_data_reason": None,
+        "no_data_reason": None, "detail": None,
     },
     "leader_plan": {
         "org_unit_id": "whole", "launch_on": None, "day_now": None, "plan_day": 0,
@@ -112,7 +112,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
     },
     "stalled_enrolments": {
         "org_unit_id": None, "course_id": None, "title": None, "is_mandatory": False,
-        "people": None,
+        "people": None, "begun": None,
     },
     "course_rises": {
         "course_id": None, "title": None, "completions": None, "mean": None, "upper": None,

@@ -144,12 +144,15 @@ def test_the_velocities_of_one_line_are_withheld_together(full_case: Case) -> No
 
 def test_attendance_is_a_footnote(full_case: Case) -> None:
     full_case.unit("o", "whole")
+    for person, role in (("p1", "sponsor"), ("p2", "elt_member"), ("p3", "sponsor"),
+                         ("p4", "unit_head")):  # fmt: skip
+        full_case.row("named_leaders", person_id=person, role=role, org_unit_id="o")
     for person, unit, count in (("p1", "o", 5), ("p1", "whole", 5), ("p2", "o", 2),
-                                ("p3", "o", None)):  # fmt: skip
+                                ("p3", "o", None), ("p4", "o", 9)):  # fmt: skip
         full_case.index("reviews_attended", count, None, subject="leader", person_id=person,
                         org_unit_id=unit)  # fmt: skip
     assert page(full_case).footnote == (
-        "Attendance at reviews, for the record: 7 by two named leaders."
+        "Attendance at reviews, for the record: 7 by two sponsors and members of the ELT."
     )
     full_case.models["leader_indices"] = full_case.models["leader_indices"][3:]
     assert page(full_case).footnote is None
@@ -397,7 +400,7 @@ def test_a_new_action_is_due_on_a_working_day_after_the_sitting(case: Case, peri
 def test_shares_of_a_small_group_are_told_without_a_number(full_case: Case) -> None:
     full_case.unit("x", "whole", headcount=4)
     full_case.unit("o", "whole", headcount=40)
-    full_case.row("message_cascade", message_id="m", org_unit_id="whole", managers=8)
+    full_case.row("message_cascade", message_id="m", org_unit_id="whole", managers=30)
     for unit, managers in (("x", 2), ("o", 20)):
         full_case.row("message_cascade", message_id="m", org_unit_id=unit, managers=managers)
         warn(full_case, "weak_cascade", 50, org_unit_id=unit, message_id="m",
@@ -411,7 +414,7 @@ def test_shares_of_a_small_group_are_told_without_a_number(full_case: Case) -> N
         ("mandatory_hours", "x"): "Much mandatory learning is due within 30 days",
     }
     # nor where the share of the whole less this unit's would tell that of the two managers
-    full_case.models["message_cascade"][0]["managers"] = 0
+    full_case.models["message_cascade"][0]["managers"] = 22
     findings = {(w.warning_id, w.org_unit_id): w.finding for w in full_case.build().warnings}
     assert findings["weak_cascade", "o"] == "Too few managers confirmed the message within 10 days"
 
