@@ -8,6 +8,7 @@ from orchestration import cadences
 from orchestration.alerts import sensors as alerts
 from orchestration.alerts.reaper import noted_in_process_executor
 from orchestration.archive import assets as archive
+from orchestration.archive import sensors as archive_sensors
 from orchestration.delivery import assets as delivery
 from orchestration.feeds import assets as feeds
 from orchestration.operations import jobs as operations
@@ -45,7 +46,11 @@ def build_definitions(settings: Settings) -> Definitions:
             *cadences.build_schedules(settings, assets),
             *operations.build_schedules(settings),
         ],
-        sensors=[*cadences.build_sensors(settings), *alerts.build_sensors(settings)],
+        sensors=[
+            *cadences.build_sensors(settings),
+            *alerts.build_sensors(settings),
+            *archive_sensors.build_sensors(settings),
+        ],
         executor=noted_in_process_executor,
     )
 

@@ -185,6 +185,16 @@ class AlertSettings(_Strict):
     lead_role: str = "program_lead"
 
 
+class QualitySettings(_Strict):
+    """What the archive shows of data quality beside its own pages."""
+
+    data_docs: bool = Field(
+        default=False,
+        description="Great Expectations' own Data Docs too: plain, as what they load from other "
+        "hosts is taken out",
+    )
+
+
 class BackupSettings(_Strict):
     """Backups by schedule, every night; none where no folder is named. Best on another disk."""
 
@@ -327,6 +337,7 @@ class Settings(_Strict):
     delivery: DeliverySettings = DeliverySettings()
     confirmations: ConfirmationSettings = ConfirmationSettings()
     alerts: AlertSettings = AlertSettings()
+    quality: QualitySettings = QualitySettings()
     backup: BackupSettings = BackupSettings()
     retention: RetentionSettings = RetentionSettings()
     feeds: dict[FeedName, FeedSettings] = Field(default_factory=dict, validate_default=True)

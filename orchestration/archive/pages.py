@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from itertools import groupby, pairwise
@@ -14,11 +14,14 @@ from urllib.parse import quote
 
 from orchestration.archive.differences import differences, reasons
 from orchestration.archive.shelf import RITUALS, DecisionLog, Review
+from orchestration.feeds.deliveries import DeliveryManifest
+from orchestration.quality.report import FeedReport, Standing
 from orchestration.review.pages import template
-from orchestration.review.words import clean, counted, long_date, sentence_case, unbroken
-from orchestration.settings import Settings
+from orchestration.review.words import clean, counted, long_date, sentence_case, spelled, unbroken
+from orchestration.settings import FeedName, Settings
 
 INDEX = "index.html"
+QUALITY = "quality.html"
 LOG = "decisions.html"
 RESTATED = "restatements.html"
 _KINDS = {"weekly": "Weekly stand-up", "monthly": "Monthly review", "quarterly": "Quarterly sync"}
@@ -33,6 +36,22 @@ _FAULTS = {
     "unknown_owner": "The owner is not known",
     "decision_for_unknown_entry": "Decided, but never asked for",
 }
+_STANDINGS: dict[Standing, str] = {
+    "refused": "Refused",
+    "late": "Late",
+    "warned": "With a warning",
+    "rejected": "Rows rejected",
+    "sound": "In order",
+    "silent": "Nothing delivered",
+}
+"""How a feed stands in words, what needs somebody first."""
+_SENTENCES: dict[Standing, str] = {
+    "refused": "The newest delivery was refused",
+    "warned": "The newest delivery is in force, with a warning",
+    "rejected": "The newest delivery is in force, without some of its rows",
+}
+_URGENT = ("refused", "late")
+_VERDICTS = {"staged": "Not judged yet", "promoted": "Passed", "refused": "Refused"}
 _OPEN = ("open", "overdue")
 _STANDS_ON = {
     "figures": "Figures",
@@ -46,10 +65,19 @@ _STANDS_ON = {
 
 
 def build_pages(
-    reviews: Sequence[Review], log: DecisionLog, settings: Settings
+    reviews: Sequence[Review],
+    log: DecisionLog,
+    settings: Settings,
+    quality: Sequence[FeedReport] = (),
+    docs: Mapping[FeedName, str] | None = None,
 ) -> dict[str, bytes | Path]:
-    """Every file of the site: its place to its content, or to the file it is copied from."""
-    pages = _Pages(reviews, settings)
+    """Every file of the site: its place to its content, or to the file it is copied from.
+
+    Args:
+        quality: the feeds' reports; without any there is no page of data quality.
+        docs: Great Expectations' own page of a feed, where there are any.
+    """
+    pages = _Pages(reviews, settings, quality)
     files: dict[str, bytes | Path] = {}
     for review in reviews:
         files.update(pages.copied(review))
@@ -59,6 +87,11 @@ def build_pages(
     files[LOG] = pages.log(log)
     if pages.restated:
         files[RESTATED] = pages.restatements()
+    docs = docs or {}
+    files.update({_docs_place(feed): page.encode() for feed, page in docs.items()})
+    files.update({_feed_place(each.feed): pages.feed(each, each.feed in docs) for each in quality})
+    if quality:
+        files[QUALITY] = pages.quality()
     files[INDEX] = pages.listing(None)
     return files
 
@@ -66,8 +99,11 @@ def build_pages(
 class _Pages:
     """Renders the pages of one set of reviews."""
 
-    def __init__(self, reviews: Sequence[Review], settings: Settings) -> None:
+    def __init__(
+        self, reviews: Sequence[Review], settings: Settings, quality: Sequence[FeedReport]
+    ) -> None:
         self.settings = settings
+        self.reports = quality
         self.reviews = reviews
         present = {review.ritual for review in reviews}
         self.rituals = [ritual for ritual in reversed(RITUALS) if ritual in present]
@@ -152,6 +188,107 @@ class _Pages:
             ],
         )
 
+    def quality(self) -> bytes:
+        """Every feed and how it stands, what needs somebody first."""
+        urgent = [each for each in self.reports if each.standing in _URGENT]
+        noted = [each for each in self.reports if each.standing in ("warned", "rejected")]
+        lead = (
+            f"{sentence_case(spelled(len(urgent)))} of {len(self.reports)} feeds "
+            f"{'needs' if len(urgent) == 1 else 'need'} somebody now."
+            if urgent
+            else f"None of {len(self.reports)} feeds needs anybody now."
+        )
+        if noted:
+            has = "has" if len(noted) == 1 else "have"
+            lead += f" {sentence_case(spelled(len(noted)))} more {has} something to look at."
+        order = list(_STANDINGS)
+        return self._render(
+            "quality.html.j2",
+            QUALITY,
+            "Data quality",
+            lead=lead,
+            feeds=[
+                {
+                    "href": _feed_place(each.feed),
+                    "name": _feed_name(each.feed),
+                    "standing": _STANDINGS[each.standing],
+                    "bad": each.standing in _URGENT,
+                    "since": _day(each.since),
+                    "until": _day(each.freshness.covered_until),
+                    "rejected": _rows_rejected(each),
+                    "owner": clean(each.owner, 80),
+                }
+                for each in sorted(self.reports, key=lambda r: order.index(r.standing))
+            ],
+        )
+
+    def feed(self, report: FeedReport, has_docs: bool) -> bytes:
+        """One feed: what is wrong, since when, which rows, whose it is, how to resolve it."""
+        judged = report.freshness
+        sentence = _SENTENCES.get(report.standing, _STANDINGS[report.standing])
+        if report.since is not None:
+            sentence += f", since {long_date(report.since)}"
+        return self._render(
+            "feed.html.j2",
+            _feed_place(report.feed),
+            _feed_name(report.feed),
+            feed={
+                "sentence": f"{sentence}.",
+                "owner": clean(report.owner, 80),
+                "freshness": sentence_case(_dates_said(clean(judged.message, 300))),
+            },
+            faults=[
+                {
+                    "what": sentence_case(_dates_said(clean(each.what, 600))),
+                    "remedy": clean(each.remedy, 600),
+                    "since": _day(each.since),
+                    "refuses": each.refuses,
+                }
+                for each in report.faults
+            ],
+            of=_delivery_name(report.of) if report.of else None,
+            rejected=[
+                {
+                    "reason": sentence_case(clean(each.reason, 200)),
+                    "rows": f"{each.rows:,}",
+                    "since": _day(each.since),
+                }
+                for each in report.rejected
+            ],
+            samples=[
+                {
+                    "reason": sentence_case(clean(each.reason, 200)),
+                    "file": clean(each.file, 200),
+                    "row": "-" if each.row is None else f"{each.row:,}",
+                    "shown": [(name, clean(value, 60)) for name, value in each.values],
+                }
+                for each in report.samples
+            ],
+            deliveries=[
+                {
+                    "name": _delivery_name(each),
+                    "verdict": _VERDICTS[each.verdict],
+                    "bad": each.verdict == "refused",
+                    "rows_in": f"{each.rows_in:,}",
+                    "accepted": f"{each.rows_accepted:,}",
+                    "rejected": f"{each.rows_rejected:,}",
+                }
+                for each in report.deliveries
+            ],
+            expectations=[
+                {
+                    "name": sentence_case(clean(each.name.replace("_", " "), 80)),
+                    "meaning": clean(each.meaning, 300),
+                    "holds": "yes" if each.holds else "no" if each.critical else "no (a warning)",
+                    "bad": not each.holds and each.critical,
+                    "value": each.value or "-",
+                    "allowed": each.allowed or "-",
+                }
+                for each in report.expectations
+            ],
+            docs=_docs_place(report.feed) if has_docs else None,
+        )
+
     def copied(self, review: Review) -> dict[str, bytes | Path]:
         """The review's PDFs, and the pictures of its page."""
         if review.fault:
@@ -170,6 +307,7 @@ class _Pages:
             *((f"{ritual}.html", sentence_case(ritual)) for ritual in self.rituals),
             (LOG, "Decision log"),
             *([(RESTATED, "Restatements")] if self.restated else []),
+            *([(QUALITY, "Data quality")] if self.reports else []),
         ]
         page = template(f"archive/{name}").render(
             title=title,
@@ -269,6 +407,42 @@ class _Pages:
             "note": _FAULTS.get(str(row.get("fault"))),
             "if_not_taken": clean(str(row.get("if_not_taken") or ""), 300),
         }
+
+
+# ---- feeds ---------------------------------------------------------------------------------
+
+
+def _feed_place(feed: FeedName) -> str:
+    return f"quality/{feed}.html"
+
+
+def _docs_place(feed: FeedName) -> str:
+    return f"quality/data-docs/{feed}.html"
+
+
+def _feed_name(feed: FeedName) -> str:
+    return sentence_case(feed.replace("_", " "))
+
+
+def _dates_said(text: str) -> str:
+    """Dates that stand by themselves as a reader says them; those in names of files stay."""
+    return re.sub(
+        r"(?<![\w.-])\d{4}-\d{2}-\d{2}(?=[\s,;]|[.]?$)",
+        lambda found: _day_of_text(found[0]) or found[0],
+        text,
+    )
+
+
+def _rows_rejected(report: FeedReport) -> str:
+    """Of the newest delivery that was read: '12 of 3,400'."""
+    of = report.of
+    return "-" if of is None else unbroken(f"{of.rows_rejected:,} of {of.rows_in:,}")
+
+
+def _delivery_name(manifest: DeliveryManifest) -> str:
+    """'31 October 2026'; with its number where the date was delivered again."""
+    day = unbroken(long_date(manifest.delivery_date))
+    return day if manifest.sequence == 1 else f"{day}, number {manifest.sequence}"
 
 
 # ---- the sealed page -----------------------------------------------------------------------

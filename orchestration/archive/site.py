@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,8 +21,10 @@ from orchestration.archive.pages import INDEX, build_pages
 from orchestration.archive.shelf import decision_log, reviews_of
 from orchestration.lake import Lake
 from orchestration.problems import Problem
+from orchestration.quality.data_docs import data_docs
+from orchestration.quality.report import FeedReport, feed_reports
 from orchestration.review.draft_files import save
-from orchestration.settings import Settings
+from orchestration.settings import FeedName, Settings
 
 _WAIT_SECONDS = 600.0
 
@@ -44,8 +47,11 @@ def archive_folder(settings: Settings) -> Path:
     return settings.home / "archive"
 
 
-def build_site(settings: Settings) -> Site:
-    """Bring the archive up to date with every sealed edition.
+def build_site(settings: Settings, now: datetime | None = None) -> Site:
+    """Bring the archive up to date with every sealed edition and with the feeds' quality.
+
+    Args:
+        now: aware time by which feeds are late; the clock's when None.
 
     Raises:
         Problem: the state database or the disk refuses, or another build takes too long.
@@ -57,8 +63,15 @@ def build_site(settings: Settings) -> Site:
     try:
         with lock.acquire(timeout=_WAIT_SECONDS):
             reviews = reviews_of(settings)
-            log = decision_log(Lake(settings.lake_url, settings.duckdb), settings.privacy.names)
-            written, unchanged, removed = write_site(folder, build_pages(reviews, log, settings))
+            lake = Lake(settings.lake_url, settings.duckdb)
+            pages = build_pages(
+                reviews,
+                decision_log(lake, settings.privacy.names),
+                settings,
+                _reports(settings, lake, now or datetime.now(UTC)),
+                _data_docs(settings, lake),
+            )
+            written, unchanged, removed = write_site(folder, pages)
     except Timeout as error:
         raise Problem(
             "another build of the archive has not ended.",
@@ -84,6 +97,20 @@ def build_site(settings: Settings) -> Site:
             if review.fault
         ),
     )
+
+
+def _reports(settings: Settings, lake: Lake, now: datetime) -> list[FeedReport]:
+    """The feeds' reports; none before anything was ever delivered."""
+    found = feed_reports(settings, lake, now)
+    return found if any(report.deliveries for report in found) else []
+
+
+def _data_docs(settings: Settings, lake: Lake) -> dict[FeedName, str]:
+    """Great Expectations' own pages, where the settings ask for them."""
+    if not settings.quality.data_docs:
+        return {}
+    drawn = {feed: data_docs(lake, feed) for feed in settings.feeds}
+    return {feed: page for feed, page in drawn.items() if page is not None}
 
 
 def write_site(folder: Path, files: Mapping[str, bytes | Path]) -> tuple[int, int, int]:

@@ -312,6 +312,13 @@ def missing_column(
     taken = {name.lower() for name in wanted}
     lowered = {name.lower(): name for name in names if name.lower() not in taken}
     close = [lowered[n] for n in get_close_matches(column.lower(), list(lowered), 1, 0.6)]
+    if any(re.search(r"@|^\W*\d", name) for name in names):
+        return ContractProblem(
+            "the column is missing; the first line looks like data and not like column names.",
+            file=file,
+            column=column,
+            remedy="send the column names in the first line, as declared in the feed's mapping.",
+        )
     instead = ", ".join(map(shown, names[:20])) + (", ..." if len(names) > 20 else "")
     hint = f" Did you mean {shown(close[0])!r}?" if close else ""
     return ContractProblem(

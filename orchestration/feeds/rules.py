@@ -195,6 +195,11 @@ _OWN: dict[FeedName, tuple[RowRule, ...]] = {
 _FUTURE = RowRule("future_event", "event in the future")
 
 
+def too_long(longest: int, condition: str | None = None) -> RowRule:
+    """The rule that no field may be longer than this many characters."""
+    return RowRule("field_too_long", f"a field is longer than {longest} characters", condition)
+
+
 def rule_ids(feed: Feed) -> list[str]:
     """Every rule a feed can break, whatever its declaration says: the profile names each."""
     own = [rule.id for rule in _OWN.get(feed.name, ())]
@@ -231,8 +236,7 @@ def row_rules(
     texts = ", ".join(
         f"length({identifier(c.name)})" for c in feed.columns if c.sql_type == "VARCHAR"
     )
-    too_long = f"a field is longer than {longest} characters"
-    rules.append(RowRule("field_too_long", too_long, f"greatest({texts}) > {longest}"))
+    rules.append(too_long(longest, f"greatest({texts}) > {longest}"))
     rules += _OWN.get(feed.name, ())
     limit = _first_moment(day + timedelta(days=2), settings)
     for name in _timed(feed):

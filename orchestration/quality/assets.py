@@ -65,7 +65,6 @@ def build_assets(
 def _raw_asset(settings: Settings, feed: FeedName, now: Clock) -> AssetsDefinition:
     contract, declared = CONTRACT[feed], settings.feeds[feed]
     key = AssetKey(["quality", f"raw_{feed}"])
-    judge = partial(judge_all, changes=declared.delivery == "changes")
 
     @asset(
         key=key,
@@ -121,6 +120,7 @@ def _raw_asset(settings: Settings, feed: FeedName, now: Clock) -> AssetsDefiniti
         initialise(lake)
         keys = context.partition_keys
         first, last = date.fromisoformat(keys[0]), date.fromisoformat(keys[-1])
+        judge = partial(judge_all, changes=declared.delivery == "changes", keep_in=lake)
         with feed_lock(settings, feed):
             publication = publish(lake, feed, manifests(lake, feed, first, last), judge=judge)
         for manifest in publication.manifests:

@@ -5,6 +5,9 @@ computed while landing), never its rows. Deliveries are the rows of the validate
 one validation judges any number of them and tells which of them failed. A ``critical``
 expectation refuses the delivery, a ``warning`` is shown and stops nothing.
 
+The result of a feed's newest validation is kept in the lake as Great Expectations writes it,
+``validations/<feed>.json``: pages are made from it.
+
 Importing Great Expectations costs seconds; it is imported by the first judgement of a process.
 """
 
@@ -19,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.feeds.deliveries import DeliveryManifest
+from orchestration.lake import Lake
 from orchestration.problems import Problem
 from orchestration.settings import PROJECT_ROOT, FeedName
 
@@ -48,6 +52,23 @@ class Judgement:
     passed: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Checked:
+    """One expectation and how a delivery stands to it.
+
+    Attributes:
+        value: what it looks at is, '12' or '1.6 %'; empty where that is no number.
+        allowed: what that may be, in words; empty where the expectation says no bounds.
+    """
+
+    name: str
+    meaning: str
+    holds: bool
+    critical: bool
+    value: str
+    allowed: str
+
+
 def judge(manifest: DeliveryManifest, *, suites: Path = SUITES) -> Judgement:
     """Judge one delivery by its feed's suite."""
     return judge_all(manifest.feed, [manifest], suites=suites)[0]
@@ -58,6 +79,7 @@ def judge_all(
     manifests: Sequence[DeliveryManifest],
     *,
     changes: bool = False,
+    keep_in: Lake | None = None,
     suites: Path = SUITES,
 ) -> list[Judgement]:
     """Judge deliveries of one feed in one validation; one judgement each, in the order given.
@@ -65,6 +87,7 @@ def judge_all(
     Args:
         changes: a delivery holds only the rows that changed: none at all is fine, and its volume
             says nothing.
+        keep_in: the lake that keeps the result, where these are the feed's newest deliveries.
 
     Raises:
         Problem: the feed's suite is missing or is not one that Great Expectations reads.
@@ -95,6 +118,8 @@ def judge_all(
             },
         )
     )
+    if keep_in is not None:
+        _keep(keep_in, feed, outcome, [m.delivery_id for m in manifests])
     judgements = {m.delivery_id: Judgement(m.delivery_id) for m in manifests}
     by_id = {m.delivery_id: m for m in manifests}
     rows = dict(zip(by_id, profiles, strict=True))
@@ -125,6 +150,73 @@ def judge_all(
         if manifest.contract_problem is not None and not judgement.failed:
             judgement.failed.append(manifest.contract_problem)  # whatever the suite says
     return [judgements[m.delivery_id] for m in manifests]
+
+
+def _keep(lake: Lake, feed: FeedName, outcome: Any, delivery_ids: Sequence[str]) -> None:
+    kept = kept_validation(lake, feed)
+    if kept is None or max(kept["deliveries"]) <= max(delivery_ids):
+        found = {"deliveries": sorted(delivery_ids), "result": outcome.to_json_dict()}
+        lake.write_json(found, *_kept_file(feed))
+
+
+def _kept_file(feed: FeedName) -> tuple[str, ...]:
+    return ("validations", f"{feed}.json")
+
+
+def kept_validation(lake: Lake, feed: FeedName) -> Any:
+    """The feed's newest validation: ``deliveries`` (ids) and Great Expectations' ``result``; None
+    where none was kept."""
+    return lake.read_json(*_kept_file(feed)) if lake.exists(*_kept_file(feed)) else None
+
+
+def checked(lake: Lake, manifest: DeliveryManifest) -> list[Checked]:
+    """Every expectation that a delivery was judged by, in the suite's order.
+
+    Empty where the feed's newest validation was of other deliveries: what failed is in the
+    manifest all the same.
+    """
+    kept = kept_validation(lake, manifest.feed)
+    if kept is None or manifest.delivery_id not in kept["deliveries"]:
+        return []
+    found = []
+    for result in kept["result"]["results"]:
+        config = result["expectation_config"]
+        meta, kwargs = config.get("meta") or {}, config["kwargs"]
+        column = kwargs.get("column")
+        if manifest.contract_problem is not None and column != CONTRACT_COLUMN:
+            continue
+        listed = (result.get("result") or {}).get("unexpected_index_list") or []
+        named = {row[_DELIVERY] for row in listed}
+        found.append(
+            Checked(
+                name=str(meta.get("name", config["type"])),
+                meaning=str((meta.get("notes") or {}).get("meaning", "")),
+                holds=manifest.delivery_id not in named if named else bool(result["success"]),
+                critical=config.get("severity") == "critical",
+                value=_number(column, _row(manifest, [column]).get(column)) if column else "",
+                allowed=_bounds(column, kwargs),
+            )
+        )
+    return found
+
+
+def _bounds(column: str | None, kwargs: Mapping[str, Any]) -> str:
+    """'at most 10 %', 'from 0.5 to 2'."""
+    low, high = (_number(column, kwargs.get(name)) for name in ("min_value", "max_value"))
+    if low and high:
+        return low if low == high else f"from {low} to {high}"
+    if low:
+        return f"at least {low}"
+    return f"at most {high}" if high else ""
+
+
+def _number(column: str | None, value: Any) -> str:
+    """A number of the profile as people say it: a share in per cent; empty where it is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return ""
+    if "share" in (column or "").split("__")[0].split("_"):
+        return f"{100 * value:.4g} %"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def load_suite(feed: FeedName, suites: Path = SUITES) -> ExpectationSuite:
@@ -242,9 +334,7 @@ def _message(
     notes = meta.get("notes") or {}
     if column == CONTRACT_COLUMN and manifest.contract_problem:
         return f"{name}: {manifest.contract_problem}"
-    value = row.get(column) if column else None
-    number = ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        number = f" It is {value:.4g}." if isinstance(value, float) else f" It is {value}."
+    value = _number(column, row.get(column)) if column else ""
+    number = f" It is {value}." if value else ""
     remedy = f" Remedy: {notes['remedy']}" if notes.get("remedy") else ""
     return f"{name}: {notes.get('meaning', 'does not hold.')}{number}{remedy}"

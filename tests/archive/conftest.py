@@ -14,7 +14,11 @@ import pytest
 from orchestration.archive.shelf import DecisionLog
 from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import Provenance, deliver, seal
+from orchestration.feeds.deliveries import DeliveryManifest
 from orchestration.periods import Period
+from orchestration.quality.expectations import Checked
+from orchestration.quality.freshness import Freshness
+from orchestration.quality.report import Fault, FeedReport, Rejected, Sample
 from orchestration.review.month import render_month
 from orchestration.review.quarter import render_quarter
 from orchestration.review.week import render_week
@@ -23,6 +27,7 @@ from orchestration.scorecard.model import Figure, Scorecard
 from orchestration.settings import OrganisationSettings, PathSettings, Settings
 from orchestration.state import Edition, State
 from tests.delivery.conftest import make_audience
+from tests.quality.small_deliveries import manifest_of
 from tests.review import rituals, scorecards
 
 PROVENANCE = Provenance("f" * 64, "a" * 64, "b" * 64, "c" * 64, "code-1", date(2026, 10, 31))
@@ -74,6 +79,77 @@ LOG = DecisionLog(
     units={"OPS": "Operations"},
     as_of=date(2026, 10, 31),
 )
+
+
+def _delivery(month: int, *, sequence: int = 1, **more: Any) -> DeliveryManifest:
+    day = date(2026, month, 28)
+    return manifest_of("people", day, sequence, rows=1200, rejected=4).model_copy(
+        update={"verdict": "promoted", **more}
+    )
+
+
+REFUSED = _delivery(10, verdict="refused", contract_problem="broken", rows_in=0, rows_accepted=0)
+QUALITY = (
+    FeedReport(
+        feed="people",
+        owner="HR systems",
+        standing="refused",
+        freshness=Freshness(
+            "people",
+            "late",
+            "the data ends on 2026-09-28, 39 days ago; October 2026 was due on 2026-11-04.",
+            date(2026, 9, 28),
+            39,
+            date(2026, 11, 4),
+            date(2026, 10, 31),
+        ),
+        faults=(
+            Fault(
+                "file people_2026-10-28.csv, column Email: the column is missing; the file has: "
+                "EmployeeNumber, FullName, E-Mail.",
+                "send the column under its declared name, or correct the feed's mapping.",
+                date(2026, 10, 28),
+                True,
+            ),
+            Fault(scorecards.HOSTILE, scorecards.HOSTILE, date(2026, 8, 28), False),
+        ),
+        rejected=(
+            Rejected("unknown person", 3, date(2026, 6, 28)),
+            Rejected(scorecards.HOSTILE, 1, date(2026, 9, 28)),
+        ),
+        samples=(
+            Sample("people_2026-09-28.csv", 1017, "unknown person", (("person_id", "#0a1b2c3d"),)),
+            Sample(scorecards.HOSTILE, None, scorecards.HOSTILE, ()),
+        ),
+        of=_delivery(9),
+        deliveries=(REFUSED, _delivery(9, sequence=2), _delivery(9), _delivery(8)),
+        expectations=(
+            Checked("few_rows_rejected", "Too many rows were rejected.", False, True, "12 %",
+                    "at most 10 %"),
+            Checked("volume_alike", scorecards.HOSTILE, True, False, "", ""),
+        ),
+    ),
+    FeedReport(
+        feed="leader_actions",
+        owner="Programme office",
+        standing="silent",
+        freshness=Freshness(
+            "leader_actions",
+            "not_connected",
+            "optional, and no delivery was ever in force.",
+            None,
+            None,
+            date(2026, 11, 4),
+            date(2026, 10, 31),
+        ),
+        faults=(),
+        rejected=(),
+        samples=(),
+        of=None,
+        deliveries=(),
+        expectations=(),
+    ),
+)  # fmt: skip
 
 
 def month(period_id: str, **changes: Any) -> Scorecard:

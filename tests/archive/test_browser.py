@@ -19,7 +19,7 @@ from orchestration.archive.pages import build_pages
 from orchestration.archive.shelf import reviews_of
 from orchestration.archive.site import write_site
 from orchestration.settings import Settings
-from tests.archive.conftest import LOG
+from tests.archive.conftest import LOG, QUALITY
 
 PAGES = (
     "index.html",
@@ -30,6 +30,8 @@ PAGES = (
     "quarterly/2026-Q3/edition-1.html",
     "decisions.html",
     "restatements.html",
+    "quality.html",
+    "quality/people.html",
 )
 PHONE, WIDE = ViewportSize(width=320, height=900), ViewportSize(width=1280, height=900)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -40,7 +42,7 @@ Open = Callable[..., Page]
 def built(archived: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of the archived home, with a decision log."""
     folder = tmp_path_factory.mktemp("opened")
-    write_site(folder, build_pages(reviews_of(archived), LOG, archived))
+    write_site(folder, build_pages(reviews_of(archived), LOG, archived, QUALITY))
     return folder
 
 

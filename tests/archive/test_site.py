@@ -27,7 +27,7 @@ from orchestration.problems import Problem
 from orchestration.settings import Settings
 from orchestration.state import State
 from orchestration.warehouse.published import publish
-from tests.archive.conftest import LOG, SECRET
+from tests.archive.conftest import LOG, QUALITY, SECRET
 
 SITE = [
     "decisions.html",
@@ -183,6 +183,36 @@ def test_hostile_text_is_shown_as_text(built: Path) -> None:
     page = (built / "quarterly/2026-Q3/edition-1.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page and "<script" not in page
     assert "Strategy pack" in read(built, "quarterly/2026-Q3/edition-1.html").text
+
+
+def test_data_quality_has_what_needs_somebody_first(archived: Settings, tmp_path: Path) -> None:
+    pages = build_pages(reviews_of(archived), LOG, archived, QUALITY, {"people": "<p>drawn</p>"})
+    write_site(tmp_path, pages)
+    assert broken_links(tmp_path) == []
+    text = read(tmp_path, "quality.html").text
+    assert "One of 2 feeds needs somebody now." in text
+    assert text.index("People") < text.index("Leader actions")
+    assert re.search(
+        r"People.*Refused.*28\sOctober\s2026.*4\sof\s1,204.*HR systems", text, re.DOTALL
+    )
+    feed = read(tmp_path, "quality/people.html").text
+    for words in (
+        "The newest delivery was refused, since 28 October 2026.",
+        "file people_2026-10-28.csv, column Email: the column is missing".capitalize(),
+        "The data ends on 28 September 2026, 39 days ago",
+        "To resolve: send the column under its declared name",
+        "person_id: #0a1b2c3d",
+        "What it said is no longer kept.",
+        "28 September 2026, number 2",
+    ):
+        assert words.lower() in feed.lower(), words
+    page = (tmp_path / "quality/people.html").read_text(encoding="utf-8")
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 6 and "<script" not in page
+    assert "{{7*7}}" in page and "49" not in re.sub(r"\d{4}", "", feed.replace("{{7*7}}", ""))
+    assert (
+        "Nothing delivered. Owner: Programme office. Optional, and no delivery"
+        in read(tmp_path, "quality/leader_actions.html").text
+    )
 
 
 def test_private_mail_is_never_in_it(built: Path) -> None:

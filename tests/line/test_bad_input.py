@@ -8,6 +8,7 @@ takes them all in, and the month is closed and built again on what came of it.
 from __future__ import annotations
 
 import gzip
+import html
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import pytest
 from dagster import ExecuteInProcessResult
 from pypdf import PdfReader
 
+from orchestration.archive.site import build_site
 from orchestration.feeds.deliveries import DeliveryManifest, in_force, manifests
 from orchestration.periods import Grain
 from orchestration.quality.close import read_close
@@ -229,6 +231,31 @@ def test_bad_rows_are_quarantined_with_their_reason(aftermath: Aftermath) -> Non
         assert manifest.rows_rejected == len(found[feed])
 
 
+def test_a_feeds_owner_can_read_what_is_wrong(aftermath: Aftermath) -> None:
+    """The archive's page of each feed: the fault, since when, rows, and no person."""
+    organisation = aftermath.organisation
+    site = build_site(organisation.settings).index.parent
+    texts = {
+        file.stem: html.unescape(re.sub(r"<[^>]+>", " ", file.read_text(encoding="utf-8")))
+        for file in (site / "quality").glob("*.html")
+    }
+    for feed, day, message in REFUSED:
+        if aftermath.newest(feed, day).delivery_id == max(
+            m.delivery_id for m in manifests(organisation.lake, feed)
+        ):
+            said = re.sub(r"\s+", " ", texts[feed])
+            assert "The newest delivery was refused, since" in said, feed
+            assert re.search(message, said), feed
+    rows = texts["people"]
+    assert "Manager cycle" in rows and re.search(r"manager_id: #[0-9a-f]{8}", rows)
+    assert "(10,000 characters)" in rows
+    people = read_csv(organisation.landing / "people_2026-06-30.csv")
+    everything = "\n".join(texts.values())
+    for person in people:
+        for column in ("EmployeeNumber", "FullName", "Email"):
+            assert person[column] not in everything
+
+
 @pytest.fixture(scope="module")
 def built_again(aftermath: Aftermath) -> Organisation:
     """April, closed and built again on what the bad deliveries left in force."""
@@ -290,10 +317,10 @@ def test_the_next_month_names_the_feeds_that_did_not_come(aftermath: Aftermath) 
 
 def test_names_stand_in_pages_as_they_are(built_again: Organisation) -> None:
     draft = built_again.home / "drafts" / "monthly" / LAST.id
-    html = "".join((draft / name).read_text("utf-8") for name in ("scorecard.html", "email.html"))
-    assert "<script" not in html
-    assert "<b>Aisha" not in html
-    assert ">49<" not in html
+    pages = "".join((draft / name).read_text("utf-8") for name in ("scorecard.html", "email.html"))
+    assert "<script" not in pages
+    assert "<b>Aisha" not in pages
+    assert ">49<" not in pages
     printed = "".join(
         page.extract_text()
         for name in ("scorecard.pdf", "review-pack.pdf")
