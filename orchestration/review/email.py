@@ -41,7 +41,7 @@ def stale_mark(stale_note: str | None) -> str:
 
 
 def _message(scorecard: Scorecard) -> str:
-    """What the subject says: the first signal, else what is asked, else that nothing is."""
+    """What the subject says: the first signal, else of a quarter the effect, and what is asked."""
     if skips(scorecard):
         return "no clear change, nothing to decide: we propose to skip the sitting"
     count = len(scorecard.decisions)
@@ -53,11 +53,11 @@ def _message(scorecard: Scorecard) -> str:
         # the finding without its figures, which a subject has no room for
         changed = headline(lead.finding).split(": ")[0]
         return f"{changed}{asked}"
-    if scorecard.decisions:
-        return f"no clear change{asked}"
     if any(k.mark.variation == "ordinary" for k in scorecard.kpis):
-        return "no clear change"
-    return "no measure can be judged yet"
+        return f"no clear change{asked}"
+    if scorecard.strategy is not None and scorecard.strategy.effect:
+        return f"{headline(scorecard.sentence.split('; ')[0])}{asked}"
+    return f"no measure can be judged yet{asked}"
 
 
 def preheader(scorecard: Scorecard) -> str:

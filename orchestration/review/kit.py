@@ -777,9 +777,9 @@ def kit_letter(page: KitPage) -> Letter:
 
 def _asked(page: KitPage) -> str:
     """What the letter's subject asks, by the date that its texts name."""
-    if page.confirmed:
-        return f"{page.unit}: {page.confirmed} confirmed the message"
     by = f" by {long_date(page.asked_by)}" if page.asked_by else ""
+    if page.confirmed:
+        return f"Speak to {page.unit}{by}: {page.confirmed} confirmed the message"
     return f"Speak to {page.unit} and pass the message on{by}"
 
 

@@ -21,7 +21,7 @@ from orchestration.review.figures import absent, figure, in_table
 from orchestration.review.pages import fitted_pack, scorecard_html, scorecard_pdf
 from orchestration.review.sections import listed_units, log_entry, sentence
 from orchestration.review.view import build_view
-from orchestration.review.words import clean, counted, minus, sentence_case
+from orchestration.review.words import clean, counted, listed, minus, sentence_case
 from orchestration.scorecard.draft import FILE as SCORECARD
 from orchestration.scorecard.draft import to_json
 from orchestration.scorecard.model import (
@@ -134,6 +134,7 @@ def quarter_view(scorecard: Scorecard, most_units: int = 40) -> dict[str, Any]:
         "profiles": [sentence(line, 500) for line in strategy.profiles[:8]],
         "proposed": [_proposed(each) for each in strategy.proposed],
         "proposed_title": _proposed_title(strategy.proposed),
+        "some_kept": _some_kept(strategy.proposed),
         "commitments": [log_entry(e) for e in (*strategy.commitments, *others)],
         "seats": seats,
     }
@@ -218,6 +219,12 @@ def _proposed(proposed: ProposedTarget) -> dict[str, Any]:
         "kept": proposed.target == proposed.proposed,
         "reasoning": sentence(proposed.reasoning, 300),
     }
+
+
+def _some_kept(proposed: Sequence[ProposedTarget]) -> str | None:
+    """What a mail says of the targets that stay, where any does."""
+    kept = [clean(each.name, 80) for each in proposed if each.target == each.proposed]
+    return f"To stay as they are, for reasons in the pack: {listed(kept)}." if kept else None
 
 
 def _proposed_title(proposed: Sequence[ProposedTarget]) -> str:

@@ -443,7 +443,8 @@ def test_a_cascade_that_is_through_is_not_asked_for_again(
     assert lead in said and "cascade.txt" in letter.files
     assert (f"{lead} {counts} managers confirmed" in said) == through
     if through:
-        assert subject == f"Operations: {counts} managers confirmed the message"
+        by = "19 November 2026"
+        assert subject == f"Speak to Operations by {by}: {counts} managers confirmed the message"
     else:
         assert subject.startswith("Speak to Operations and pass the message on")
 

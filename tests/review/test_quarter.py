@@ -243,6 +243,28 @@ def test_the_pack_is_accessible(rendered: dict[str, Path]) -> None:
     assert subject_line(QUARTERS["rich"]).startswith(title)
 
 
+def test_where_nothing_can_be_judged_the_subject_says_the_effect() -> None:
+    early = scorecards.KPIS[0].mark
+    assert early.variation == "too_few_points"
+    kpis = tuple(k.model_copy(update={"mark": early}) for k in scorecards.KPIS)
+    said = "Productivity index is 2.0 % above its baseline; learning contributed, confidence some."
+    card = rituals.quarter(scorecards.typical(kpis=kpis, below=(), sentence=said))
+    assert subject_line(card) == (
+        "Meridian Foods: learning strategy sync, Q3 2026 - Productivity index is 2.0 % above its "
+        "baseline; two decisions asked for"
+    )
+    assert "no measure can be judged yet" in subject_line(
+        card.model_copy(update={"strategy": None})
+    )
+
+
+def test_the_mail_names_the_targets_that_stay(rendered: dict[str, Path]) -> None:
+    for name in ("email.html", "email.txt"):
+        assert squeezed("for reasons in the pack: Mandatory learning on time.") in squeezed(
+            (rendered["rich"] / name).read_text("utf-8")
+        )
+
+
 def test_stale_data_is_said_everywhere(rendered: dict[str, Path]) -> None:
     for page in PdfReader(rendered["stale"] / "strategy-pack.pdf").pages:
         assert "not all up to date" in page.extract_text()
