@@ -68,7 +68,7 @@ NO_GROUP = {
     r"card\.strategy\.proposed\[\d+\]\.(target|proposed)": "worked out of limits",
     r"pages\[\d+\]\.kpis\[\d+\]\.target": "set by the charter",
     r"pages\[\d+\]\.(visible_weeks|visible_target|flagship|attendance)": "the leader's own",
-    r"pages\[\d+\]\.(commitments|decision_wait|plan\.on_track)": "the leader's own",
+    r"pages\[\d+\]\.(commitments(_target)?|decision_wait|plan\.on_track)": "the leader's own",
 }
 """Figures that tell of no group of people, and why."""
 

@@ -474,16 +474,16 @@ def fields_of(
 ) -> dict[str, str]:
     """What the templates may name; a field that is missing is not in it."""
     page = next((p for p in basis.pages if p.person_id == sponsor.person_id), None)
-    month_under_way = Period.containing(Grain.MONTH, basis.today)
+    asked = message.asked_by(basis.today)
     found: dict[str, str | None] = {
         "message_id": message.message_id,
         "core_sentence": message.core_sentence,
-        "ask_by": long_date(asked) if (asked := message.asked_by(basis.today)) else None,
+        "ask_by": long_date(asked) if asked else None,
         "minutes": message.minutes,
         "unit": _unit_name(basis.scorecard, sponsor.org_unit_id),
         "name": sponsor.name,
         "role": wording.role_name(sponsor.role),
-        "report_on": long_date(published_on(month_under_way, basis.settings)),
+        "report_on": long_date(_review_after(asked or basis.today, basis.settings)),
         "confirm_to": _address(basis.settings),
         "confirm_link": link(basis.settings, cascaded(message.message_id, message.expires_on)),
         **{name: message.texts.get(name) for name in _FIELDS},
@@ -500,6 +500,14 @@ def fields_of(
         for name, text in found.items()
         if text and text.strip() and not re.search(r"[{}]", text)
     }
+
+
+def _review_after(day: date, settings: Settings) -> date:
+    """The day of the first monthly review published after a day."""
+    month = Period.containing(Grain.MONTH, day).shift(-1)
+    while (published := published_on(month, settings)) <= day:
+        month = month.shift(1)
+    return published
 
 
 def _figure(basis: Basis, page: LeaderPage | None, unit: str) -> dict[str, str | None]:

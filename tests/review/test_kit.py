@@ -285,6 +285,23 @@ def test_a_core_sentence_without_room_is_a_clear_problem() -> None:
         compose("cascade", fields)
 
 
+@pytest.mark.parametrize(
+    ("ask_by", "said"),
+    [
+        # October's review goes out with the kit, on 6 November; November's on 7 December
+        (None, "7 December 2026"),
+        (date(2026, 11, 9), "7 December 2026"),
+        (date(2026, 12, 7), "8 January 2027"),  # not on the day itself
+    ],
+)
+def test_the_sponsor_reports_back_once_the_day_asked_for_is_over(
+    ask_by: date | None, said: str
+) -> None:
+    message = replace(MESSAGE, ask_by=ask_by, expires_on=date(2026, 12, 20))
+    text = texts(basis(messages=(message,)))["town_hall"].plain
+    assert f"I will tell you how far we have come on {said}." in text
+
+
 @pytest.mark.parametrize("on_time", [None, SUPPRESSED, value("61.4 %")])
 def test_only_what_the_months_review_publishes_is_told(on_time: Figure | None) -> None:
     """What the pack withholds, or says otherwise by now, is not said in a town hall."""
