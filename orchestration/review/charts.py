@@ -224,7 +224,7 @@ def _year(point: Point, index: int) -> str | None:
     return str(period.start.year) if index == 0 or period.start.month == 1 else None
 
 
-def _spread(rules: list[dict[str, Any]], apart: float = 0.1) -> list[dict[str, Any]]:
+def _spread(rules: list[dict[str, Any]], apart: float = 0.14) -> list[dict[str, Any]]:
     """Give each line's label a place of its own: at least ``apart`` from its neighbours."""
     ordered = sorted(rules, key=lambda rule: rule["y"])
     for _ in range(20):
