@@ -58,7 +58,7 @@ class _Strict(BaseModel):
 class OrganisationSettings(_Strict):
     """Who is reviewed and by which clock and calendar."""
 
-    name: str = Field(min_length=1, max_length=80)
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$")
     time_zone: str = "UTC"
     country: str = Field(default="GB", description="ISO 3166 code, for public holidays")
     subdivision: str | None = None

@@ -9,10 +9,12 @@ from datetime import datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestration.incidents import RECOVERY, Incident
+from orchestration.review.words import clean
 from orchestration.settings import PROJECT_ROOT, Settings
 
 OPENED, REMINDER, ESCALATION = "opened", "reminder", "escalation"
 _LISTED = 20
+_SUBJECT = 200
 _HEADINGS = {
     OPENED: "New",
     REMINDER: "Still open",
@@ -60,7 +62,8 @@ def compose(
     """
     blocks = [_block(settings, incident, stage) for incident, stage in said[:_LISTED]]
     left_out = max(len(said) - _LISTED, 0)
-    subject = f"{settings.organisation.name} adoption review: {_subject(said)}"
+    # an alert is told whatever its words hold: what no header takes goes
+    subject = clean(f"{settings.organisation.name} adoption review: {_subject(said)}", _SUBJECT)
     closing = "This message is sent by the adoption review's watch; nobody reads replies to it."
     if faults:
         closing = (

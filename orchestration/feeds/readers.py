@@ -42,7 +42,10 @@ _MAX_LINE = 16 << 20
 _MAX_HEADER = 1 << 20
 _MAX_COLUMNS = 2000
 _MAX_SHEET_ROWS = 1 << 20
-_BOMB_BYTES, _BOMB_RATIO = 64 << 20, 200  # a workbook of cells shrinks ten- to thirtyfold
+_BOMB_BYTES, _BOMB_RATIO = 64 << 20, 200  # tables shrink ten- to fiftyfold, as a rule
+_BOMB_ROWS, _BOMB_ROWS_A_BYTE = 10_000_000, 200  # no key is packed as tightly
+_MAX_HELD = 256 << 20  # of a workbook's parts that are held whole
+_XLSX_BATCH_CHARACTERS = 16 << 20
 XLSX_TIME = "%Y-%m-%d %H:%M:%S"
 FILE, ROW = "_file", "_row"
 
@@ -106,7 +109,7 @@ def inspect(path: Path, name: str, view: str, declaration: FeedSettings, scratch
     sink = copy.open("wb") if declaration.encoding != "utf-8" else None
     try:
         with path.open("rb") as handle:
-            for chunk in _inflated(handle, name, digest):
+            for chunk in _inflated(handle, name, digest, size):
                 text = decoder.decode(chunk)
                 if sink is not None:
                     sink.write(text.encode("utf-8", "surrogatepass"))
@@ -121,6 +124,16 @@ def inspect(path: Path, name: str, view: str, declaration: FeedSettings, scratch
     return Source(view, name, path, copy if sink else path, digest.hexdigest(), size)
 
 
+def _refuse_bomb(size: int, unpacked: int, file: str) -> None:
+    """Refuse what grows out of all proportion; ``unpacked`` in bytes or characters so far."""
+    if unpacked > _BOMB_BYTES and unpacked > _BOMB_RATIO * size:
+        raise ContractProblem(
+            f"the file of {size:,} bytes unpacks to {unpacked:,} and more, which no table does.",
+            file=file,
+            remedy="send the rows themselves, packed as usual; the file is built to fill a disk.",
+        )
+
+
 def _refuse_empty(size: int, name: str) -> None:
     if size == 0:
         raise ContractProblem(
@@ -130,14 +143,14 @@ def _refuse_empty(size: int, name: str) -> None:
         )
 
 
-def _inflated(handle: BinaryIO, name: str, digest: Any) -> Iterator[bytes]:
+def _inflated(handle: BinaryIO, name: str, digest: Any, size: int) -> Iterator[bytes]:
     """The file's content in pieces, unpacked where the name says gzip; hashes the raw bytes."""
     if not name.endswith(".gz"):
         while chunk := handle.read(_CHUNK):
             digest.update(chunk)
             yield chunk
         return
-    engine, at, started = zlib.decompressobj(31), 0, False
+    engine, at, started, unpacked = zlib.decompressobj(31), 0, False, 0
     try:
         while chunk := handle.read(_PACKED_CHUNK):
             digest.update(chunk)
@@ -153,6 +166,8 @@ def _inflated(handle: BinaryIO, name: str, digest: Any) -> Iterator[bytes]:
                     engine = zlib.decompressobj(31)
                 started = True
                 plain = engine.decompress(chunk)
+                unpacked += len(plain)
+                _refuse_bomb(size, unpacked, name)
                 if plain:
                     yield plain
                 chunk = engine.unused_data
@@ -481,6 +496,7 @@ def _parquet(
     declaration: FeedSettings,
     number: int,
 ) -> Source:
+    _refuse_parquet_bomb(connection, source)
     read = f"read_parquet({quoted(str(source.text))}, file_row_number = true)"
     described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {read}")
     types = {row[0]: row[1] for row in described.fetchall()}
@@ -496,6 +512,25 @@ def _parquet(
         f"file_row_number + 1 AS {ROW} FROM {read})"
     )
     return _with(source, columns, relation)
+
+
+def _refuse_parquet_bomb(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Refuse by what the file says of itself: runs of one value pack a thousand million rows into
+    a few bytes."""
+    rows, unpacked = connection.execute(
+        "SELECT coalesce(sum(num_rows), 0), coalesce(sum(total_uncompressed_size), 0) FROM ("
+        "SELECT row_group_id, max(row_group_num_rows) AS num_rows, "
+        "sum(total_uncompressed_size) AS total_uncompressed_size "
+        f"FROM parquet_metadata({quoted(str(source.text))}) GROUP BY ALL)"
+    ).fetchall()[0]
+    _refuse_bomb(source.size, int(unpacked), source.name)
+    if rows > _BOMB_ROWS and rows > _BOMB_ROWS_A_BYTE * source.size:
+        raise ContractProblem(
+            f"the file of {source.size:,} bytes says that it has {int(rows):,} rows, which no "
+            "table with a key does.",
+            file=source.name,
+            remedy="send the rows themselves; the file is built to fill a disk.",
+        )
 
 
 def _xlsx(
@@ -523,21 +558,27 @@ def _xlsx(
     faults: list[ContractProblem] = []
 
     def sound_rows() -> Iterator[tuple[int, list[str | None]]]:
+        length = 0  # one long text may stand in a million cells
         try:
-            yield from rows
+            for index, cells in rows:
+                length += sum(len(cell) for cell in cells if cell)
+                _refuse_bomb(source.size, length, source.place)
+                yield index, cells
         except ContractProblem as problem:  # it would not survive the way through DuckDB
             faults.append(problem)
 
     def batches() -> Iterator[pa.RecordBatch]:
         gathered: list[list[Any]] = []
+        length = 0
         for index, cells in sound_rows():
+            length += sum(len(cell) for cell in cells if cell)
             padded = (cells + [None] * len(columns))[: len(columns)]
             values: list[Any] = [None if v in nulls else v for v in padded]
             if any(v is not None for v in values):
                 gathered.append([*values, index])
-            if len(gathered) >= _XLSX_BATCH:
+            if len(gathered) >= _XLSX_BATCH or length > _XLSX_BATCH_CHARACTERS:
                 yield _batch(gathered, schema)
-                gathered = []
+                gathered, length = [], 0
         if gathered:
             yield _batch(gathered, schema)
 
@@ -574,7 +615,7 @@ def sheet_rows(source: Source) -> Iterator[tuple[int, list[str | None]]]:
     """
     import openpyxl
 
-    _refuse_bomb(source)
+    _refuse_workbook_bomb(source)
     try:
         book = openpyxl.load_workbook(source.text, read_only=True, data_only=True)
     except Exception as error:  # zip, XML and openpyxl's own errors alike: the file is unreadable
@@ -628,19 +669,21 @@ def sheet_rows(source: Source) -> Iterator[tuple[int, list[str | None]]]:
         book.close()
 
 
-def _refuse_bomb(source: Source) -> None:
-    """Refuse a workbook that would grow out of all proportion: it is read with whole parts held."""
+def _refuse_workbook_bomb(source: Source) -> None:
+    """Refuse a workbook that would grow out of all proportion, or fill the memory: its texts are
+    held whole, its sheets are read row by row."""
     try:
         with zipfile.ZipFile(source.text) as parts:
-            size = sum(part.file_size for part in parts.infolist())
+            sizes = {part.filename: part.file_size for part in parts.infolist()}
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return  # opening it will say what is wrong
-    if size > _BOMB_BYTES and size > _BOMB_RATIO * source.size:
+    _refuse_bomb(source.size, sum(sizes.values()), source.place)
+    held = sum(n for name, n in sizes.items() if not name.startswith("xl/worksheets/"))
+    if held > _MAX_HELD:
         raise ContractProblem(
-            f"the workbook of {source.size} bytes unpacks to {size}, which no workbook of cells "
-            "does.",
+            f"the workbook's texts unpack to {held:,} bytes, more than {_MAX_HELD:,}.",
             file=source.place,
-            remedy="open it in a spreadsheet program, save it and send it again.",
+            remedy="send the sheet as CSV.",
         )
 
 

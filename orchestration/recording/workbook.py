@@ -119,6 +119,7 @@ ROWS = 500
 """Rows of each sheet that have lists, formats and (decisions) a number ready."""
 
 _LISTS = "Lists"
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -408,9 +409,11 @@ def _column_of(name: str, choices: Mapping[str, list[str]]) -> str:
 
 
 def _put_text(cell: Cell, text: str) -> None:
-    """Text stays text, though it may look like a formula."""
+    """Text stays text, though it may look like a formula; also when its cell is edited."""
     cell.value = text
     cell.data_type = "s"
+    if text.startswith(_FORMULA_STARTS):
+        cell.quotePrefix = True
 
 
 @dataclass(frozen=True)

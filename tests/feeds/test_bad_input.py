@@ -118,6 +118,14 @@ def test_a_renamed_column_is_named_with_what_came_instead(organisation: Make) ->
     )
 
 
+def test_a_file_without_a_header_is_told_so_and_shows_nobody(organisation: Make) -> None:
+    made = organisation("people")
+    made.deliver(f"people_{DAY}.csv", "p1,Ann Archer,ann@example.org,,,,,,,2020-01-31,,,,\n")
+    message = refused(made, "people")
+    assert "looks like data" in message and "send the column names in the first line" in message
+    assert "Ann" not in message and "example.org" not in message
+
+
 def test_without_a_mapping_every_contract_column_must_be_there(organisation: Make) -> None:
     made = organisation("people")
     made.deliver(

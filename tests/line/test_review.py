@@ -73,6 +73,20 @@ def test_every_recipient_has_one_mail_with_scorecard_and_pack(organisation: Orga
     assert len(recipients) == len(packs)
 
 
+def test_nothing_that_is_mailed_is_evaluated_when_it_is_opened(organisation: Organisation) -> None:
+    """No table of formulas, no script: text, pages, pictures, PDF and the invitation."""
+    kinds = set()
+    for content in organisation.mails().values():
+        mail = cast(EmailMessage, email.message_from_bytes(content, policy=email_policy))
+        for part in mail.walk():
+            if not part.is_multipart():
+                kinds.add(part.get_content_type())
+            if part.get_content_type() == "text/html":
+                page = part.get_content()
+                assert "<script" not in page and "javascript:" not in page
+    assert kinds == {"text/plain", "text/html", "image/png", "application/pdf", "text/calendar"}
+
+
 def _words(text: str) -> str:
     return text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
 

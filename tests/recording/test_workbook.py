@@ -94,6 +94,9 @@ def test_the_template_offers_the_words_of_the_charter(small: Small, empty: Path)
     assert "Set targets | set_targets" in lists["rights"]
     assert lists["entry_kinds"] == ["decision", "action", "commitment"]
     assert {cell.data_type for row in book["Lists"].iter_rows() for cell in row} <= {"s", "n"}
+    # text, and it stays text when somebody goes into the cell and leaves it
+    (units,) = (c for c in book["Lists"].iter_cols() if c[0].value == "units")
+    assert [cell.quotePrefix for cell in units[1:4]] == [True, False, False]
     for sheet in SHEETS:
         made = book[sheet.name]
         assert [cell.value for cell in made[1]] == [field.header for field in sheet.fields]
