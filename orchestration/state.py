@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -41,7 +42,7 @@ from orchestration.periods import Period
 from orchestration.problems import Problem
 from orchestration.settings import Settings
 
-SCHEMA_REVISION = "0005"  # the newest migration; a test holds it to what alembic finds
+SCHEMA_REVISION = "0006"  # the newest migration; a test holds it to what alembic finds
 LEASE = timedelta(seconds=60)
 _BUSY_SECONDS = 30.0
 _EASTERNMOST = timedelta(hours=14)  # of all time zones
@@ -157,6 +158,8 @@ editions = sa.Table(
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("restates", sa.ForeignKey("editions.edition_id")),
     sa.Column("recorded_at", _Moment),
+    sa.Column("redacted_at", _Moment),
+    sa.Column("sealed_hash", sa.String(64)),
     sa.UniqueConstraint("ritual", "period_id", "number"),
 )
 
@@ -239,6 +242,24 @@ restores = sa.Table(
 )
 
 
+keys = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.String(128), nullable=False),
+)
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("erasure_id", sa.Integer, primary_key=True),
+    sa.Column("person", sa.String(64), nullable=False, unique=True),
+    sa.Column("started_at", _Moment, nullable=False),
+    sa.Column("ended_at", _Moment),
+    sa.Column("readmitted_at", _Moment),
+)
+
+
 @dataclass(frozen=True)
 class Intent:
     """Leave to send one period's review."""
@@ -262,6 +283,8 @@ class Edition:
 
     ``folder`` is absolute here; stored relative to the home folder, so that a restored or moved
     home still finds its editions. ``recorded_at``: when what it asks for entered the decision log.
+    ``redacted_at``: when somebody who was erased was last taken out of its files; ``content_hash``
+    is then of the files as they are, ``sealed_hash`` of those that were sealed.
     """
 
     edition_id: str
@@ -281,6 +304,8 @@ class Edition:
     subject: str
     restates: str | None
     recorded_at: datetime | None
+    redacted_at: datetime | None = None
+    sealed_hash: str | None = None
 
 
 @dataclass(frozen=True)
@@ -552,6 +577,19 @@ class State:
     def reading(self) -> AbstractContextManager[Connection]:
         """One reading transaction, for what is built on the state."""
         return self._read()
+
+    # ---- keys and erasures ---------------------------------------------------------------
+
+    def key(self, name: str) -> bytes:
+        """A secret of this organisation, random, made when it is first asked for and kept here."""
+        with self._write("keys") as connection:
+            known = connection.execute(
+                sa.select(keys.c.value).where(keys.c.name == name)
+            ).scalar_one_or_none()
+            if known is None:
+                known = secrets.token_hex(32)
+                connection.execute(sa.insert(keys).values(name=name, value=known))
+            return bytes.fromhex(known)
 
     # ---- intents -------------------------------------------------------------------------
 

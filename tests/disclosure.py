@@ -271,11 +271,11 @@ class Edition:
         page = self.card.leadership_page
         if page is None:
             return
+        members = [
+            str(r["org_unit_id"]) for r in self.marts.executives if r["employment_line"] == EMPLOYEE
+        ]
         executives = {
-            str(r["org_unit_id"]): int(r["people"] or 0)
-            for r in self.marts.kpi_values
-            if (r["kpi_id"], r["period_start"], r["employment_line"])
-            == ("leaders_flagship_completed", self.card.period_start, EMPLOYEE)
+            unit: sum(member in self.beneath(unit) for member in members) for unit in self.parents
         }
         for index_id, known, times in (
             ("leaders_active", {}, 1),

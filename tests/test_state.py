@@ -602,3 +602,9 @@ def test_a_new_day_begins_first_in_the_east(state: State) -> None:
     state.restored(datetime(2026, 10, 30, 2, tzinfo=UTC))
     opened = state.open_intent("monthly", "2026-10", opened_by="schedule")
     assert opened.status is IntentStatus.HELD
+
+
+def test_a_key_is_made_once_and_kept(state: State) -> None:
+    made = state.key("pseudonyms")
+    assert len(made) == 32 and state.key("other") != made
+    assert state.key("pseudonyms") == made

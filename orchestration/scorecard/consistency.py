@@ -192,12 +192,12 @@ def _leadership(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
             if row["subject"] == "unit" and row["index_id"] == index_id
         }
 
-    executives = {
-        str(row["org_unit_id"]): int(row["people"] or 0)
-        for row in marts.kpi_values
-        if (row["kpi_id"], row["period_start"], row["employment_line"])
-        == ("leaders_flagship_completed", scorecard.period_start, "employee")
-    }
+    executives: dict[str, int] = {}
+    for row in marts.executives:
+        at: str | None = str(row["org_unit_id"])
+        while at is not None and row["employment_line"] == "employee":
+            executives[at] = executives.get(at, 0) + 1
+            at = parents.get(at)
     groups: list[tuple[str, dict[str, int], dict[str, Figure]]] = []
     for index_id in ("leaders_active", "leaders_flagship", "velocity_before", "velocity_after"):
         people = counted(index_id)

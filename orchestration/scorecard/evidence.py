@@ -3,7 +3,7 @@
 ``evidence/<grain>/<period_id>/<figures hash>/`` holds the period's published values, a fingerprint
 of every person's part in them, the units, and what defined them. The figures hash is that of the
 scorecard, so a sealed edition names its evidence and nothing ever overwrites it. It holds groups of
-any size, and so it stays in the lake and is never laid beside a page; persons are hashes.
+any size, and so it stays in the lake and is never laid beside a page; persons are pseudonyms.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from orchestration.warehouse.project import project_fingerprint
 from orchestration.warehouse.published import published_builds
 
 PEOPLE = "int_population"
+PSEUDONYMS = "pseudonyms"
 FACTS = {
     "fct_active_learners": ("active_learner_rate", "active_learner_rate_total"),
     "fct_enrolments_due": (
@@ -86,7 +87,9 @@ class Evidence:
 
     Attributes:
         values: by KPI and unit.
-        facts: of each person-level model, person (hashed) -> (unit, fingerprint of their rows).
+        facts: of each person-level model, person -> (unit, fingerprint of their rows).
+        persons: what stands for a person in it; facts of different kinds cannot be compared.
+        erased: how many people were erased from it since it was kept.
         parents: unit -> the unit above it.
         definitions: hash of each part of the charter, as it applied to the period; ``kpi:<id>`` is
             the KPI's own row of the catalogue.
@@ -106,6 +109,8 @@ class Evidence:
     history: str
     pages: str
     deliveries: Mapping[str, frozenset[tuple[str, str]]]
+    persons: str = PSEUDONYMS
+    erased: int = 0
 
     def within(self, unit: str) -> frozenset[str]:
         """The unit and every unit beneath it."""
@@ -172,6 +177,8 @@ def _read(lake: Lake, place: tuple[str, ...]) -> Evidence | None:
             feed: frozenset((name, content) for name, content in listed)
             for feed, listed in basis["deliveries"].items()
         },
+        persons=basis.get("persons", "hashes"),
+        erased=basis.get("erased", 0),
     )
 
 
@@ -256,6 +263,7 @@ def _write(
     lake.write_json(
         {
             "build": build,
+            "persons": PSEUDONYMS,
             "parents": dict(parents),
             "definitions": _definitions(settings, period),
             "code": project_fingerprint(),
@@ -281,10 +289,10 @@ def _fingerprints(model: str, file: str, columns: Sequence[str]) -> str:
     # outcomes are reported by units
     who = "person_id" if "person_id" in columns else "concat_ws('|', org_unit_id, quarter_start)"
     return (
-        f"SELECT {quoted(model)} AS model, md5({who}::VARCHAR) AS person, "
+        f"SELECT {quoted(model)} AS model, {who} AS person, "
         "max(org_unit_id)::VARCHAR AS unit, "
         f"md5(string_agg(concat_ws('|', {said}), chr(10) ORDER BY concat_ws('|', {said}))) "
-        f"AS content FROM read_parquet({quoted(file)}) GROUP BY md5({who}::VARCHAR)"
+        f"AS content FROM read_parquet({quoted(file)}) GROUP BY {who}"
     )
 
 

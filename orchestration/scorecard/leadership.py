@@ -34,8 +34,8 @@ _OF_PEOPLE = {
 """Indices that stand for groups of people; those of one line are withheld together."""
 _CYCLES = {"velocity": 2}
 """Reporting cycles that an index sums over: it counts each of its people so many times."""
-_TOLD_OF_ELT = {"leaders_flagship": "leaders_flagship_completed"}
-"""Indices of all leaders of which the leadership line tells the ELT's part, and that KPI."""
+_TOLD_OF_ELT = ("leaders_flagship",)
+"""Indices of all leaders of which the leadership line tells the ELT's part."""
 _VACANT = {
     "vacant": "nobody holds the role",
     "no_deputy": "no deputy is named",
@@ -173,8 +173,13 @@ def _heads(row: Row | None, figures: Figures, unit: str) -> int:
 
 def _executives(figures: Figures, index_id: str, unit: str) -> int:
     """Members of the ELT among an index's people, where the leadership line tells of them."""
-    row = figures.values.get((_TOLD_OF_ELT.get(index_id, ""), figures.period.start, unit, EMPLOYEE))
-    return int(row["people"] or 0) if row is not None else 0
+    if index_id not in _TOLD_OF_ELT:
+        return 0
+    within = figures.beneath(unit)
+    return sum(
+        row["employment_line"] == EMPLOYEE and figures.unit_of_row(row) in within
+        for row in figures.marts.executives
+    )
 
 
 def _people(figures: Figures, index_id: str, unit: str, hidden: frozenset[str]) -> Figure:

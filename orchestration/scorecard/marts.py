@@ -45,8 +45,9 @@ class Marts:
     the next coarser grain that has them (for a month: the quarterly KPIs), of periods that ended
     no later than this one. ``org_units`` holds this period's units and those of the newest coarser
     period. ``outcomes`` and ``month_signals`` are read for a quarter only: the history of the
-    business outcomes, and the signals of the quarter's own months. A model that an older build did
-    not publish has no rows.
+    business outcomes, and the signals of the quarter's own months. ``executives`` has a row for
+    each member of the executive leadership team. A model that an older build did not publish has
+    no rows.
     """
 
     kpi_values: list[Row] = field(default_factory=list)
@@ -76,6 +77,7 @@ class Marts:
     change_split: list[Row] = field(default_factory=list)
     outcomes: list[Row] = field(default_factory=list)
     month_signals: list[Row] = field(default_factory=list)
+    executives: list[Row] = field(default_factory=list)
 
 
 def grains_of(catalogue_row: Row) -> tuple[Grain, ...]:
@@ -134,6 +136,7 @@ def load_marts(lake: Lake, period: Period) -> Marts:
         )
         if quarterly
         else [],
+        executives=of_period("fct_leaders_flagship"),
         **{model: of_period(model) for model, at in GOVERNANCE_MODELS.items() if grain in at},
     )
 

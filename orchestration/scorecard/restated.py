@@ -12,6 +12,7 @@ from orchestration.scorecard.evidence import DEFINES, FACTS, PEOPLE, Evidence
 FILE = "restatements.json"
 LATE = "late rows"
 MOVED = "moved people"
+ERASED = "erased people"
 DEFINITION = "changed definition"
 TARGET = "changed target"
 SETTINGS = "changed settings"
@@ -100,7 +101,8 @@ def _causes(shown: _Shown, then: Evidence | None, now: Evidence | None) -> tuple
 def causes(kpi_id: str, unit: str, then: Evidence, now: Evidence) -> tuple[str, ...]:
     """Why one KPI of one unit differs: all causes that apply; none where it does not differ.
 
-    People moved where somebody known both times crossed the unit's border, or a unit did. Rows
+    People moved where somebody known both times crossed the unit's border, or a unit did. People
+    were erased where they were taken out of what the earlier figures stand on. Rows
     came late (or were corrected) where what is counted of a person, or who is known at all,
     differs, and the definition does not; where it does as well, where deliveries in force differ.
     """
@@ -117,6 +119,8 @@ def causes(kpi_id: str, unit: str, then: Evidence, now: Evidence) -> tuple[str, 
                 found.append(LATE)
             if _moved(unit, then, now):
                 found.append(MOVED)
+            if then.erased != now.erased:
+                found.append(ERASED)
             if defined:
                 found.append(DEFINITION)
             if then.settings != now.settings:
@@ -133,7 +137,7 @@ def overall(then: Evidence, now: Evidence) -> tuple[str, ...]:
     roots = [unit for unit in units if now.parents.get(unit, then.parents.get(unit)) is None]
     found = {cause for kpi in kpis for unit in roots for cause in causes(kpi, unit, then, now)}
     found |= {MOVED for unit in units if _moved(unit, then, now)}
-    order = (LATE, MOVED, DEFINITION, TARGET, SETTINGS)
+    order = (LATE, MOVED, ERASED, DEFINITION, TARGET, SETTINGS)
     return tuple(cause for cause in order if cause in found) or _beneath(then, now)
 
 
@@ -163,6 +167,8 @@ def _redefined(kpi_id: str, then: Evidence, now: Evidence) -> bool:
 
 def _content_differs(models: Sequence[str], unit: str, then: Evidence, now: Evidence) -> bool:
     """Whether rows of people of the unit, then or now, say something else; moving says nothing."""
+    if then.persons != now.persons:
+        return False
     old_units, new_units = then.within(unit), now.within(unit)
     for model in models:
         old, new = then.facts.get(model, {}), now.facts.get(model, {})
@@ -179,6 +185,8 @@ def _content_differs(models: Sequence[str], unit: str, then: Evidence, now: Evid
 
 
 def _moved(unit: str, then: Evidence, now: Evidence) -> bool:
+    if then.persons != now.persons:
+        return False
     old_units, new_units = then.within(unit), now.within(unit)
     old, new = then.facts.get(PEOPLE, {}), now.facts.get(PEOPLE, {})
     return any(

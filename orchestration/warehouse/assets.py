@@ -32,8 +32,10 @@ from orchestration.feeds.deliveries import initialise
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, day_partitions, period_partitions
 from orchestration.problems import Problem
+from orchestration.pseudonyms import KEY, MARTS, Pseudonyms
 from orchestration.quality.close import require_allowed, require_unmoved, stands_on_now
 from orchestration.settings import Settings
+from orchestration.state import State
 from orchestration.warehouse.build import (
     DAY_TAG,
     FOUNDATION_TAG,
@@ -286,7 +288,9 @@ def _figures_asset(
                 ).hexdigest()[:16]
                 lake.write_json(provenance, "published", grain, period.id, build_id, "build.json")
                 builds.append((period, build_id))
-            rows = publish(lake, connection, grain, builds, published)
+            with State.open(settings) as state:
+                pseudonyms = Pseudonyms(state.key(KEY), MARTS)
+            rows = publish(lake, connection, grain, builds, published, pseudonyms)
         return MaterializeResult(
             metadata={
                 "dagster/row_count": rows[f"kpi_values__{grain}"],

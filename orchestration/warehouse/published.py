@@ -3,11 +3,16 @@
 ``published/<grain>/<period_id>/<build_id>/<model>.parquet`` holds one model's rows of one period;
 ``published/index__<grain>.parquet`` names the build in force of each period and is the commit
 point: a build that fails its tests, or a process that dies half-way, leaves the last good one.
+
+Who did what is pseudonymous here: facts (``fct_``) and what they are made from (``int_``) hold a
+keyed hash for a person's id. Ids, names and addresses stand only where a page or a letter needs
+them: governance, named leaders, contacts, leaders' own records, the decision log. The warehouse
+file itself is the builds' working store and leaves the machine with nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -16,11 +21,13 @@ import pyarrow.parquet as pq
 
 from orchestration.lake import Lake, identifier, quoted
 from orchestration.periods import Grain, Period
+from orchestration.pseudonyms import Pseudonyms
 
 _INDEX = pa.schema(
     [("period_id", pa.string()), ("period_start", pa.date32()), ("build_id", pa.string())]
 )
 _AMOUNT = "DECIMAL(18,4)"
+_MAPPED = "temp.published_persons"
 HISTORY_COLUMNS: dict[str, dict[str, str]] = {
     "kpi_values": {
         "period_start": "DATE",
@@ -89,26 +96,34 @@ def publish(
     grain: Grain,
     builds: Sequence[tuple[Period, str]],
     models: Sequence[str],
+    pseudonyms: Pseudonyms,
 ) -> dict[str, int]:
     """Copy the tested rows of each period from the warehouse and put them in force together.
 
     Args:
         builds: each period with the id of the build it now gets.
         models: tables of the warehouse with a ``period_start`` column.
+        pseudonyms: what facts hold for persons.
 
     Returns:
         Rows published of each model.
     """
     rows: dict[str, int] = {}
     lake.attach(warehouse)
+    columns = {model: _columns(warehouse, model) for model in models}
+    _map_persons(warehouse, columns, pseudonyms)
     for model in models:
         table = f"main.{identifier(model)}"
-        order = _key_order(warehouse, model)
+        listed = ", ".join(
+            f"{_pseudonym(column)} AS {column}" if column in _persons(model, columns) else column
+            for column in columns[model]
+        )
         for period, build_id in builds:
             lake.write_parquet(
                 warehouse,
-                f"SELECT *, CAST({quoted(build_id)} AS VARCHAR) AS build_id FROM {table} "
-                f"WHERE period_start = DATE '{period.start}' ORDER BY {order}",
+                # all columns, so that the same rows always give the same bytes
+                f"SELECT {listed}, CAST({quoted(build_id)} AS VARCHAR) AS build_id "
+                f"FROM {table} AS t WHERE period_start = DATE '{period.start}' ORDER BY ALL",
                 "published",
                 grain,
                 period.id,
@@ -133,10 +148,40 @@ def publish(
     return rows
 
 
-def _key_order(warehouse: duckdb.DuckDBPyConnection, model: str) -> str:
-    """All columns, so that the same rows always give the same bytes."""
-    columns = warehouse.execute(f"DESCRIBE main.{identifier(model)}").fetchall()
-    return ", ".join(identifier(str(column[0])) for column in columns)
+def _columns(warehouse: duckdb.DuckDBPyConnection, model: str) -> list[str]:
+    described = warehouse.execute(f"DESCRIBE main.{identifier(model)}").fetchall()
+    return [identifier(str(column[0])) for column in described]
+
+
+def _persons(model: str, columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """The columns of a fact that hold persons."""
+    if not model.startswith(("fct_", "int_")):
+        return []
+    return [c for c in columns[model] if c.strip('"').endswith(("person_id", "manager_id"))]
+
+
+def _map_persons(
+    warehouse: duckdb.DuckDBPyConnection,
+    columns: Mapping[str, Sequence[str]],
+    pseudonyms: Pseudonyms,
+) -> None:
+    """The table of everybody in the facts and their pseudonym: each is hashed once."""
+    ids = " UNION ".join(
+        f"SELECT DISTINCT CAST({column} AS VARCHAR) AS person_id FROM main.{identifier(model)}"
+        for model in columns
+        for column in _persons(model, columns)
+    )
+    warehouse.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_MAPPED} AS SELECT person_id, "
+        f"{pseudonyms.sql('person_id')} AS pseudonym "
+        f"FROM ({ids or 'SELECT NULL::VARCHAR AS person_id'}) WHERE person_id IS NOT NULL"
+    )
+
+
+def _pseudonym(column: str) -> str:
+    return (
+        f"(SELECT m.pseudonym FROM {_MAPPED} AS m WHERE m.person_id = CAST(t.{column} AS VARCHAR))"
+    )
 
 
 def _write_index(lake: Lake, grain: Grain, builds: dict[str, str]) -> None:

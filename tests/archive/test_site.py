@@ -28,6 +28,7 @@ from orchestration.settings import Settings
 from orchestration.state import State
 from orchestration.warehouse.published import publish
 from tests.archive.conftest import LOG, QUALITY, SECRET
+from tests.warehouse.small_lake import PSEUDONYMS
 
 SITE = [
     "decisions.html",
@@ -398,7 +399,7 @@ def test_the_log_is_the_latest_published_and_names_leaders_only(settings: Settin
                     f"SELECT DATE '{period.start}' AS period_start, * FROM ({query})"
                 )
             models = [f"{model}__{grain}" for model in tables]
-            publish(lake, warehouse, grain, [(period, "build-1")], models)
+            publish(lake, warehouse, grain, [(period, "build-1")], models, PSEUDONYMS)
     log = decision_log(lake, "leaders")
     assert (log.as_of, log.units) == (date(2026, 10, 31), {"OPS": "Operations"})
     assert [(row["title"], row["owner"]) for row in log.rows] == [

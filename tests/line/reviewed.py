@@ -29,6 +29,7 @@ from orchestration.cadences import (
 from orchestration.definitions import build_definitions
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key
+from orchestration.pseudonyms import KEY, MARTS, Pseudonyms
 from orchestration.runs import instance_environment
 from orchestration.sample import SampleParameters
 from orchestration.settings import (
@@ -38,6 +39,7 @@ from orchestration.settings import (
     Settings,
     load_settings,
 )
+from orchestration.state import State
 from orchestration.warehouse.published import published_builds
 
 LAST = Period.parse("2026-04")
@@ -98,6 +100,12 @@ class Organisation:
     @property
     def lake(self) -> Lake:
         return Lake(self.settings.lake_url, self.settings.duckdb)
+
+    @cached_property
+    def pseudonyms(self) -> Pseudonyms:
+        """What stands for persons in its published facts."""
+        with State.open(self.settings) as state:
+            return Pseudonyms(state.key(KEY), MARTS)
 
     @property
     def landing(self) -> Path:

@@ -61,6 +61,7 @@ from orchestration.settings import (
 from orchestration.warehouse.published import publish
 from tests.review import rituals, scorecards
 from tests.review.values import NO_DATA, SUPPRESSED, value
+from tests.warehouse.small_lake import PSEUDONYMS
 
 OCTOBER = Period.parse("2026-10")
 EVERYBODY = Governance((), {}, names="leaders")
@@ -716,7 +717,14 @@ def home(tmp_path: Path) -> Settings:
             "AS t (period_start, person_id, full_name, role, org_unit_id, is_active)"
         )
         lake = Lake(made.lake_url, made.duckdb)
-        publish(lake, warehouse, Grain.MONTH, [(OCTOBER, "build-1")], ["named_leaders__month"])
+        publish(
+            lake,
+            warehouse,
+            Grain.MONTH,
+            [(OCTOBER, "build-1")],
+            ["named_leaders__month"],
+            PSEUDONYMS,
+        )
     return made
 
 

@@ -80,6 +80,9 @@ COLUMNS: dict[str, dict[str, Any]] = {
         "numerator": None, "denominator": None, "value": None, "people": None,
         "no_data_reason": None, "detail": None,
     },
+    "executives": {
+        "org_unit_id": "whole", "employment_line": "employee", "in_numerator": 1,
+    },
     "leader_plan": {
         "org_unit_id": "whole", "launch_on": None, "day_now": None, "plan_day": 0,
         "phase": "visible_start", "action": None, "owner_role": None, "owner_person_id": None,

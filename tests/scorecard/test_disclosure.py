@@ -95,9 +95,11 @@ def random_case(seed: int, period_id: str) -> Case:
     elt = rolled_up(executives)
     cycles = [counts(), counts()]
     velocity = {n: cycles[0][n] + cycles[1][n] for n in names}
+    case.value(OF_ELT, 50, unit=root, people=elt[root], numerator=elt[root] // 2,
+               denominator=elt[root])  # fmt: skip
     for name in names:
-        case.value(OF_ELT, 50, unit=name, people=elt[name],
-                   numerator=elt[name] // 2, denominator=elt[name])  # fmt: skip
+        for _ in range(executives[name]):
+            case.row("executives", org_unit_id=name)
         for index_id in ("leaders_active", "leaders_flagship"):
             case.index(index_id, whole[name] // 2, whole[name], org_unit_id=name,
                        people=whole[name], value=50 if whole[name] else None)  # fmt: skip
@@ -298,9 +300,10 @@ def test_few_managers_beside_the_leadership_team_are_withheld() -> None:
     case = Case(period=Period.parse("2026-10"))
     for unit, parent in (("whole", None), ("a", "whole"), ("b", "whole")):
         case.unit(unit, parent, name=f"Unit {unit}")
-    for unit, leaders, executives in (("whole", 27, 4), ("a", 7, 4), ("b", 20, 0)):
-        case.value(OF_ELT, 75, unit=unit, people=executives,
-                   numerator=3, denominator=executives or None)  # fmt: skip
+    case.value(OF_ELT, 75, people=4, numerator=3, denominator=4)
+    for _ in range(4):
+        case.row("executives", org_unit_id="a")
+    for unit, leaders in (("whole", 27), ("a", 7), ("b", 20)):
         case.index("leaders_flagship", leaders - 1, leaders, org_unit_id=unit, people=leaders)
         case.index("leaders_active", leaders, leaders, org_unit_id=unit, people=leaders)
     card = case.build()

@@ -19,6 +19,7 @@ from orchestration.scorecard.draft import to_json
 from orchestration.scorecard.marts import GOVERNANCE_MODELS, Marts, load_marts
 from orchestration.warehouse.published import publish
 from tests.scorecard.conftest import fill
+from tests.warehouse.small_lake import PSEUDONYMS
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Case
@@ -153,7 +154,7 @@ def publish_rows(lake: Lake, grain: Grain, models: dict[str, list[dict[str, Any]
             warehouse.register("given", table(rows))
             warehouse.execute(f"CREATE TABLE {name}__{grain} AS SELECT * FROM given")
             warehouse.unregister("given")
-        publish(lake, warehouse, grain, builds, [f"{name}__{grain}" for name in models])
+        publish(lake, warehouse, grain, builds, [f"{name}__{grain}" for name in models], PSEUDONYMS)
 
 
 @pytest.fixture

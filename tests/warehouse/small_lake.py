@@ -22,6 +22,7 @@ from orchestration.feeds.deliveries import (
 )
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period
+from orchestration.pseudonyms import MARTS, Pseudonyms
 from orchestration.settings import (
     FeedName,
     OrganisationSettings,
@@ -33,6 +34,7 @@ from orchestration.warehouse.project import DBT_PROJECT, dbt_environment, dbt_ex
 from orchestration.warehouse.published import initialise_published
 
 Row = Mapping[str, Any]
+PSEUDONYMS = Pseudonyms(bytes(range(32)), MARTS)
 
 
 class SmallLake:

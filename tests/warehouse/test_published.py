@@ -19,6 +19,7 @@ from orchestration.warehouse.published import (
     published_builds,
     read_published,
 )
+from tests.warehouse.small_lake import PSEUDONYMS
 
 MONTHS = [Period.parse("2026-09"), Period.parse("2026-10")]
 MODEL = "kpi_values__month"
@@ -51,9 +52,9 @@ def test_nothing_published_reads_as_no_rows(tmp_path: Path) -> None:
 def test_a_new_build_of_one_period_leaves_the_other(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     initialise_published(lake)
-    publish(lake, _warehouse("1.5"), Grain.MONTH, [(m, "one") for m in MONTHS], [MODEL])
+    publish(lake, _warehouse("1.5"), Grain.MONTH, [(m, "one") for m in MONTHS], [MODEL], PSEUDONYMS)
     assert _values(lake) == {MONTHS[0].start: Decimal("1.5"), MONTHS[1].start: Decimal("1.5")}
-    rows = publish(lake, _warehouse("2.5"), Grain.MONTH, [(MONTHS[1], "two")], [MODEL])
+    rows = publish(lake, _warehouse("2.5"), Grain.MONTH, [(MONTHS[1], "two")], [MODEL], PSEUDONYMS)
     assert rows == {MODEL: 1}
     assert _values(lake) == {MONTHS[0].start: Decimal("1.5"), MONTHS[1].start: Decimal("2.5")}
     assert published_builds(lake, Grain.MONTH) == {"2026-09": "one", "2026-10": "two"}
@@ -65,7 +66,7 @@ def test_a_death_before_the_index_leaves_the_last_good_figures(
 ) -> None:
     lake = Lake(str(tmp_path))
     initialise_published(lake)
-    publish(lake, _warehouse("1.5"), Grain.MONTH, [(m, "one") for m in MONTHS], [MODEL])
+    publish(lake, _warehouse("1.5"), Grain.MONTH, [(m, "one") for m in MONTHS], [MODEL], PSEUDONYMS)
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
@@ -73,7 +74,14 @@ def test_a_death_before_the_index_leaves_the_last_good_figures(
     with monkeypatch.context() as patched:
         patched.setattr(published, "_write_index", die)
         with pytest.raises(KeyboardInterrupt):
-            publish(lake, _warehouse("9"), Grain.MONTH, [(m, "bad") for m in MONTHS], [MODEL])
+            publish(
+                lake,
+                _warehouse("9"),
+                Grain.MONTH,
+                [(m, "bad") for m in MONTHS],
+                [MODEL],
+                PSEUDONYMS,
+            )
     assert set(_values(lake).values()) == {Decimal("1.5")}
 
 
@@ -82,7 +90,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         lake = Lake(str(tmp_path / name))
         initialise_published(lake)
-        publish(lake, _warehouse("3"), Grain.MONTH, [(MONTHS[0], "x")], [MODEL])
+        publish(lake, _warehouse("3"), Grain.MONTH, [(MONTHS[0], "x")], [MODEL], PSEUDONYMS)
         file = tmp_path / name / "published" / "month" / "2026-09" / "x" / f"{MODEL}.parquet"
         contents.append(file.read_bytes())
     assert contents[0] == contents[1]
@@ -91,5 +99,37 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_lake_behind_a_url_works_the_same() -> None:
     lake = Lake("memory://published-test")
     initialise_published(lake)
-    publish(lake, _warehouse("4"), Grain.MONTH, [(MONTHS[0], "x")], [MODEL])
+    publish(lake, _warehouse("4"), Grain.MONTH, [(MONTHS[0], "x")], [MODEL], PSEUDONYMS)
     assert _values(lake) == {MONTHS[0].start: Decimal("4")}
+
+
+def test_facts_hold_pseudonyms_and_what_letters_need_holds_ids(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    initialise_published(lake)
+    warehouse = duckdb.connect()
+    rows = {
+        "int_population__month": "'p1' AS person_id, 'boss' AS manager_id",
+        "fct_active_learners__month": "'p1' AS person_id, 3 AS events",
+        "fct_commitments__month": "'boss' AS owner_person_id, 'c1' AS entry_id",
+        "contacts__month": "'boss' AS person_id, 'Ada Byron' AS full_name",
+    }
+    for model, columns in rows.items():
+        warehouse.execute(
+            f"CREATE TABLE {model} AS SELECT DATE '2026-10-01' AS period_start, {columns} "
+            "UNION ALL SELECT DATE '2026-10-01', NULL, NULL"
+        )
+    publish(lake, warehouse, Grain.MONTH, [(MONTHS[1], "one")], [*rows], PSEUDONYMS)
+    found = {
+        model: [
+            tuple(v for k, v in row.items() if k != "period_start")
+            for row in read_published(lake, Grain.MONTH, model)
+        ]
+        for model in rows
+    }
+    one, boss = PSEUDONYMS.of("p1"), PSEUDONYMS.of("boss")
+    assert found == {
+        "int_population__month": [(one, boss), (None, None)],
+        "fct_active_learners__month": [(one, 3), (None, None)],
+        "fct_commitments__month": [(boss, "c1"), (None, None)],
+        "contacts__month": [("boss", "Ada Byron"), (None, None)],
+    }

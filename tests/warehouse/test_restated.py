@@ -17,7 +17,7 @@ from orchestration.quality.close import judge_period
 from orchestration.scorecard.evidence import FACTS, PEOPLE, Evidence, keep_evidence, read_evidence
 from orchestration.scorecard.restated import DEFINITION, LATE, MOVED, TARGET, causes, overall
 from orchestration.warehouse.published import publish
-from tests.warehouse.small_lake import SmallLake
+from tests.warehouse.small_lake import PSEUDONYMS, SmallLake
 
 JULY = Period.parse("2026-07")
 ON_TIME, ACTIVE = "on_time_completion_rate", "active_learner_rate"
@@ -106,7 +106,7 @@ class Reviewed:
         self.small.build(JULY, days=[date(2026, 7, 6)], command=BUILD)
         lake = self.small.lake
         with duckdb.connect(str(self.settings.warehouse_file)) as connection:
-            publish(lake, connection, Grain.MONTH, [(JULY, name)], MODELS)
+            publish(lake, connection, Grain.MONTH, [(JULY, name)], MODELS, PSEUDONYMS)
         close = judge_period(self.settings, lake, JULY, "c", datetime(2026, 8, 7, tzinfo=UTC))
         known = {"first", "late", "moved", "target", "verbs", "all"}
         keep_evidence(self.settings, lake, JULY, close, name, known)
