@@ -12,10 +12,10 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus, RepositoryDefinition, build_schedule_context
 
 from orchestration import cadences
+from orchestration.addresses import mailbox
 from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import Provenance, deliver, seal
 from orchestration.delivery.mailings import KITS, PREVIEW, pack
-from orchestration.delivery.message import mailbox
 from orchestration.delivery.recipients import Audience, Recipient
 from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import in_force

@@ -16,12 +16,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from orchestration.addresses import mailbox
 from orchestration.delivery import occasions
 from orchestration.delivery.assets import build_assets, drafted_by, seal_period
 from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import Provenance, deliver, seal
 from orchestration.delivery.mailings import KITS, pack
-from orchestration.delivery.message import mailbox
 from orchestration.delivery.recipients import Audience, Recipient
 from orchestration.periods import Grain, Period, partition_key
 from orchestration.problems import Problem

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from orchestration.delivery.message import Mailbox, mailbox
-from orchestration.delivery.recipients import allowed_domains, audience
+from orchestration.addresses import Mailbox, allowed_domains, mailbox
+from orchestration.delivery.recipients import audience
 from orchestration.incidents import OPERATIONS, feed_owner
 from orchestration.lake import Lake
 from orchestration.periods import Grain

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from orchestration.addresses import Mailbox, allowed_domains
 from orchestration.alerts.addressing import Directory
 from orchestration.alerts.chat import Chat
 from orchestration.alerts.words import (
@@ -25,8 +26,7 @@ from orchestration.alerts.words import (
     weightiest,
 )
 from orchestration.delivery.channels.interface import Accepted, Channel, Failed, Outcome
-from orchestration.delivery.message import Mailbox, OutgoingMessage, sender_mailbox
-from orchestration.delivery.recipients import allowed_domains
+from orchestration.delivery.message import OutgoingMessage, sender_mailbox
 from orchestration.incidents import (
     MESSAGE_KIND,
     RECOVERY,

@@ -274,6 +274,7 @@ def seal_period(
             state.settle_intent(intent.intent_id, NOTHING)
             return Sealing("nothing")
         audience = read_audience(settings, lake, mailing, period, letters)
+        rendered = letters and tuple(each for each in letters if each.rendered)
         sealed = seal(
             state,
             settings,
@@ -287,9 +288,9 @@ def seal_period(
                 period,
                 {name: feed.stands_on for name, feed in close.feeds.items()},
             ),
-            letters,
+            rendered,
             None if mailing.personal else _restating(lake, period),
-            {each.folder for each in drafted or ()} - {each.folder for each in letters or ()},
+            {each.folder for each in drafted or ()} - {each.folder for each in rendered or ()},
         )
     unchanged = sealed.intent_id != intent.intent_id
     return Sealing("unchanged" if unchanged else "sealed", sealed, audience.refused)
@@ -456,7 +457,7 @@ def audience(settings: Settings, mailing: Mailing, period: Period) -> list[str]:
             period,
             draft,
             read_audience(settings, lake, mailing, period, letters),
-            letters,
+            letters and tuple(each for each in letters if each.rendered),
         )
     faults = read_published(
         lake, period.grain, f"governance_faults__{period.grain}", period_ids=[period.id]

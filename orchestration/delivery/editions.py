@@ -23,6 +23,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestration.addresses import Mailbox, allowed_domains
 from orchestration.delivery.channels.interface import (
     Accepted,
     Channel,
@@ -32,14 +33,13 @@ from orchestration.delivery.channels.interface import (
 )
 from orchestration.delivery.mailings import EMAIL, LETTERS, Letter, read_letters, without
 from orchestration.delivery.message import (
-    Mailbox,
     OutgoingMessage,
     Part,
     has_control_characters,
     media_type_of,
     sender_mailbox,
 )
-from orchestration.delivery.recipients import Audience, Refusal, allowed_domains
+from orchestration.delivery.recipients import Audience, Refusal
 from orchestration.periods import Period
 from orchestration.problems import Problem
 from orchestration.scorecard.restated import FILE as RESTATEMENTS

@@ -100,6 +100,7 @@ class Letter:
     Attributes:
         occasions: what it answers, where its mailing answers each occasion once.
         until: the last day on which it may be sent, if there is one.
+        rendered: whether there is anything to send; not where nobody could get it.
     """
 
     folder: str
@@ -107,6 +108,7 @@ class Letter:
     role: str
     occasions: tuple[str, ...] = ()
     until: date | None = None
+    rendered: bool = True
 
 
 def read_letters(draft: Path) -> tuple[Letter, ...]:
@@ -168,7 +170,8 @@ def _letter(file: Path, described: Any, row: int) -> Letter:
             "a letter's last day is not a date.", file=str(file), column="until", row=row
         ) from error
     role = str(described.get("role") or "leader")
-    return Letter(folder, tuple(dict.fromkeys(to)), role, tuple(occasions), last_day)
+    rendered = described.get("rendered", True) is not False
+    return Letter(folder, tuple(dict.fromkeys(to)), role, tuple(occasions), last_day, rendered)
 
 
 def without(content: bytes, left_out: Collection[str]) -> bytes:

@@ -14,45 +14,18 @@ import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import policy
-from email.headerregistry import Address
 from email.message import MIMEPart
 from email.utils import format_datetime
 from pathlib import PurePosixPath
 
+from orchestration.addresses import Mailbox, mailbox
 from orchestration.problems import Problem
 
-_LOCAL_PART = re.compile(r"[A-Za-z0-9#$&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9#$&'*+/=?^_`{|}~-]+)*")
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}(@[A-Za-z0-9.-]{1,64})?")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,63}")
 _FILE_NAME = re.compile(r"[^\x00-\x1f\x7f\"/\\:;]{1,120}")
 _SENDER = re.compile(r'"?(?P<name>[^"<>]*?)"? *<(?P<address>[^<>]+)>')
 _MIME = policy.SMTP.clone(max_line_length=76)
-
-
-@dataclass(frozen=True)
-class Mailbox:
-    """An address that can stand in an envelope, and the name shown beside it.
-
-    ``address`` is ASCII: international domains are in their ``xn--`` form.
-    """
-
-    address: str
-    name: str = ""
-
-    @property
-    def key(self) -> str:
-        """What two spellings of the same mailbox have in common."""
-        return self.address.casefold()
-
-    @property
-    def domain(self) -> str:
-        """The domain, lower case, ASCII."""
-        return self.address.rpartition("@")[2]
-
-    def header(self) -> Address:
-        """For a header: quoted and encoded by the standard library, never by us."""
-        return Address(display_name=self.name, addr_spec=self.address)
 
 
 @dataclass(frozen=True)
@@ -215,28 +188,6 @@ def has_control_characters(words: str) -> bool:
     return any(unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs") for letter in words)
 
 
-def mailbox(address: str, name: str = "") -> Mailbox:
-    """Read an address as it came from people's data.
-
-    Strict on purpose: no quoted local parts, no ``%`` or ``!`` routing, no address literals, an
-    ASCII local part, a domain of at least two labels. What this refuses, nobody's company uses.
-
-    Raises:
-        Problem: it is no such address. The message does not repeat it.
-    """
-    local, at, domain = address.strip(" \t").rpartition("@")
-    ascii_domain = to_ascii_domain(domain)
-    if (
-        not at
-        or ascii_domain is None
-        or len(local) > 64
-        or len(ascii_domain) > 253
-        or not _LOCAL_PART.fullmatch(local)
-    ):
-        raise Problem("not an email address that mail can be sent to.")
-    return Mailbox(f"{local}@{ascii_domain}", name)
-
-
 def sender_mailbox(sender: str) -> Mailbox:
     """Read ``Name <address>`` of the settings.
 
@@ -254,18 +205,6 @@ def sender_mailbox(sender: str) -> Mailbox:
             "[delivery.sender] is not one mailbox.",
             remedy="write it like Adoption Review <adoption-review@example.org>.",
         ) from problem
-
-
-def to_ascii_domain(domain: str) -> str | None:
-    """The domain in lower case and, if international, ``xn--`` form; None if it is none."""
-    try:
-        name = domain.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        return None
-    labels = name.split(".")
-    if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
-        return None
-    return None if labels[-1].isdigit() else name
 
 
 def media_type_of(file: str) -> str:

@@ -12,8 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestration.addresses import (
+    Mailbox,
+    Unreachable,
+    addressee,
+    allowed_domains,
+    nobody_left,
+    reach,
+)
 from orchestration.delivery.mailings import Letter, Mailing
-from orchestration.delivery.message import Mailbox, mailbox, to_ascii_domain
 from orchestration.problems import Problem
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.warehouse.charter import ROLES
@@ -60,24 +67,6 @@ class Audience:
         return "; ".join(lines)
 
 
-def allowed_domains(settings: Settings) -> frozenset[str]:
-    """The domains that mail may go to, in ASCII form.
-
-    Raises:
-        Problem: one of them is not a domain.
-    """
-    domains = set()
-    for domain in settings.delivery.allowed_domains:
-        name = to_ascii_domain(domain.strip().removeprefix("@"))
-        if name is None:
-            raise Problem(
-                f"[delivery.allowed_domains] {domain!r} is not a domain.",
-                remedy="write full domains such as example.org; no patterns.",
-            )
-        domains.add(name)
-    return frozenset(domains)
-
-
 def audience(
     governance: Iterable[Mapping[str, Any]], roles: Sequence[str], settings: Settings
 ) -> Audience:
@@ -112,13 +101,13 @@ def audience(
         label, address = role, row.get("email")
         if not row.get("is_active"):
             if not row.get("deputy_is_active"):
-                reason = _nobody_left(person, deputy, (deputy, person) in deputies)
+                reason = nobody_left(person, deputy, (deputy, person) in deputies)
                 refused.append(Refusal(role, unit, reason, person=meant))
                 continue
             label, address = f"{role} (deputy)", row.get("deputy_email")
             meant = _named(row.get("deputy_name"), deputy)
-        box = _reachable(address, allowed)
-        if isinstance(box, _Unreachable):
+        box = reach(address, allowed)
+        if isinstance(box, Unreachable):
             refused.append(Refusal(role, unit, box.reason, box.address, meant))
         else:
             found.setdefault(box.key, (box, set()))[1].add(label)
@@ -168,24 +157,14 @@ def letter_recipients(
             if row is None:
                 refuse("not among the period's contacts, so no address is known")
                 continue
-            label, address = letter.role, row.get("email")
-            if not row.get("is_active"):
-                if not mailing.deputised:
-                    refuse("no longer active; it goes to no deputy")
-                    continue
-                deputy = row.get("deputy_person_id")
-                stand_in = known.get(str(deputy), {})
-                if not stand_in.get("is_active"):
-                    circular = deputy is not None and stand_in.get("deputy_person_id") == person
-                    refuse(_nobody_left(person, deputy, circular))
-                    continue
-                label, address = f"{letter.role} (deputy)", stand_in.get("email")
-            box = _reachable(address, allowed)
-            if isinstance(box, _Unreachable):
+            box, is_deputy = addressee(known, person, allowed, deputised=mailing.deputised)
+            if isinstance(box, Unreachable):
                 refuse(box.reason, box.address)
+            elif not letter.rendered:
+                refuse("nobody could get it when it was drafted: draft it again")
             else:
-                key = (letter.folder, box.key)
-                found.setdefault(key, (box, set()))[1].add(label)
+                label = f"{letter.role} (deputy)" if is_deputy else letter.role
+                found.setdefault((letter.folder, box.key), (box, set()))[1].add(label)
     return Audience(
         tuple(
             Recipient(box, tuple(sorted(labels)), folder)
@@ -193,36 +172,6 @@ def letter_recipients(
         ),
         tuple(sorted(refused, key=lambda each: (each.letter, each.role, each.person, each.reason))),
     )
-
-
-@dataclass(frozen=True)
-class _Unreachable:
-    reason: str
-    address: str | None = None
-
-
-def _reachable(address: Any, allowed: frozenset[str]) -> Mailbox | _Unreachable:
-    """The mailbox of an address as people's data has it, or why no mail goes there."""
-    if not address or not str(address).strip():
-        return _Unreachable("no email address is known")
-    try:
-        box = mailbox(str(address))
-    except Problem:
-        return _Unreachable("the address cannot be sent to", str(address)[:320])
-    if box.domain not in allowed:
-        return _Unreachable("the domain is not in allowed_domains", box.address)
-    return box
-
-
-def _nobody_left(person: Any, deputy: Any, circular: bool) -> str:
-    """Why neither somebody inactive nor a deputy gets it."""
-    if person is None:
-        return "nobody holds this role"
-    if deputy is None:
-        return "no longer active and no deputy is named"
-    if circular:
-        return "holder and deputy stand in for each other, and neither is active"
-    return "no longer active, and neither is the deputy"
 
 
 def _named(name: Any, person: Any) -> str:

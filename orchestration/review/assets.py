@@ -187,12 +187,15 @@ def render_period(settings: Settings, period: Period) -> dict[str, Any]:
 def render_letters(settings: Settings, period: Period, name: str) -> dict[str, Any]:
     """Render one period's letters of one mailing from the leaders' pages.
 
+    A letter that can reach nobody (the domain is not allowed, say) is listed and not rendered.
+
     Returns:
         ``folder``; counts ``files``, ``bytes`` and ``letters``. Nothing that names a person.
 
     Raises:
         Problem: there are no leaders' pages of that period, or they are of another one.
     """
+    from orchestration.review.addressees import reaches
     from orchestration.review.letters import render_previews, render_sheets
 
     source = leaders_file(settings, period)
@@ -204,7 +207,9 @@ def render_letters(settings: Settings, period: Period, name: str) -> dict[str, A
             remedy=f"materialize scorecard/{period.grain}_scorecard for this {period.grain} again.",
         )
     folder = settings.home / "drafts" / name / period.id
-    files = (render_previews if name == PREVIEW else render_sheets)(pages, folder)
+    lake = Lake(settings.lake_url, settings.duckdb)
+    can_reach = reaches(settings, lake, period, deputised=name != SHEETS)
+    files = (render_previews if name == PREVIEW else render_sheets)(pages, folder, can_reach)
     return {
         "folder": folder,
         "files": len(files),

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,6 +28,7 @@ class Letter:
     """One personal letter: to whom by person id, in which role, and its files by name.
 
     Attributes:
+        files: none where nobody can get it: it is listed, and nothing is rendered.
         occasions: what it answers, where each occasion is answered once; ``until``: the last day
             on which it may be sent.
     """
@@ -40,9 +41,9 @@ class Letter:
     until: date | None = None
 
     @property
-    def entry(self) -> dict[str, str | list[str]]:
+    def entry(self) -> dict[str, str | bool | list[str]]:
         """Its entry in the list of letters."""
-        entry: dict[str, str | list[str]] = {
+        entry: dict[str, str | bool | list[str]] = {
             "folder": self.folder,
             "to": list(self.to),
             "role": self.role,
@@ -51,7 +52,18 @@ class Letter:
             entry["occasions"] = list(self.occasions)
         if self.until is not None:
             entry["until"] = self.until.isoformat()
+        if not self.files:
+            entry["rendered"] = False
         return entry
+
+
+Reaches = Callable[[Sequence[str]], bool]
+"""Whether a letter to these persons can reach any of them."""
+
+
+def everybody(_: Sequence[str]) -> bool:
+    """Every letter is rendered: of what was sealed, say."""
+    return True
 
 
 def write_files(folder: Path, files: Mapping[str, bytes | str]) -> list[Path]:
@@ -107,7 +119,8 @@ def write_letters(draft: Path, letters: Sequence[Letter]) -> list[Path]:
     draft.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{draft.name}.", dir=draft.parent))
     try:
-        for letter in letters:
+        rendered = [letter for letter in letters if letter.files]
+        for letter in rendered:
             (aside / letter.folder).mkdir()
             for name, content in letter.files.items():
                 save(aside / letter.folder / name, content)
@@ -117,7 +130,7 @@ def write_letters(draft: Path, letters: Sequence[Letter]) -> list[Path]:
         for old in draft.iterdir():
             if old.is_dir():
                 shutil.rmtree(old)
-        for letter in letters:
+        for letter in rendered:
             os.replace(aside / letter.folder, draft / letter.folder)
         os.replace(aside / LETTERS, draft / LETTERS)
     finally:

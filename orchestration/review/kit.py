@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -27,7 +27,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
 from orchestration.recording.links import cascaded, link
-from orchestration.review.draft_files import PAGE, Letter, letter_folder, write_letters
+from orchestration.review.draft_files import (
+    PAGE,
+    Letter,
+    Reaches,
+    everybody,
+    letter_folder,
+    write_letters,
+)
 from orchestration.review.email import manifest, stale_mark
 from orchestration.review.pages import template
 from orchestration.review.typesetting import TEMPLATES
@@ -705,9 +712,13 @@ def _text(name: str, kept: Mapping[str, tuple[_Sentence, str]], limit: int) -> T
 # ---- rendering -----------------------------------------------------------------------------
 
 
-def render_kits(pages: Sequence[KitPage], draft: Path) -> list[Path]:
-    """Each sponsor's letter into the draft's folder; see :func:`write_letters`."""
-    return write_letters(draft, [kit_letter(page) for page in pages])
+def render_kits(pages: Sequence[KitPage], draft: Path, reaches: Reaches = everybody) -> list[Path]:
+    """Each sponsor's letter into the draft's folder; see :func:`write_letters`.
+
+    Args:
+        reaches: a letter that reaches nobody is listed and not rendered.
+    """
+    return write_letters(draft, [kit_letter(page, reaches) for page in pages])
 
 
 def read_kit_page(file: Path) -> KitPage:
@@ -722,8 +733,26 @@ def read_kit_page(file: Path) -> KitPage:
         raise Problem("not the page of a kit of this version.", file=str(file)) from error
 
 
-def kit_letter(page: KitPage) -> Letter:
+def kit_letter(page: KitPage, reaches: Reaches = everybody) -> Letter:
     """The sponsor's letter: the three texts in the mail, and each as .txt and .html to paste."""
+    letter = Letter(
+        folder=letter_folder(
+            mailing(Period.parse(page.period_id)),
+            page.period_id,
+            page.person_id,
+            page.role,
+            page.org_unit_id or "*",
+        ),
+        to=(page.person_id,),
+        role=page.role,
+        files={},
+        occasions=page.occasions,
+        until=page.expires_on,
+    )
+    return replace(letter, files=_kit_files(page)) if reaches(letter.to) else letter
+
+
+def _kit_files(page: KitPage) -> dict[str, bytes | str]:
     texts = texts_of(page)
     views = [_view(text, page) for text in texts]
     view = {
@@ -767,20 +796,7 @@ def kit_letter(page: KitPage) -> Letter:
             (f"{stem}.html", f"{stem}-{page.period_id}.html", "text/html"),
         ]
     files["email.json"] = manifest(subject, content, attachments=attached)
-    return Letter(
-        folder=letter_folder(
-            mailing(Period.parse(page.period_id)),
-            page.period_id,
-            page.person_id,
-            page.role,
-            page.org_unit_id or "*",
-        ),
-        to=(page.person_id,),
-        role=page.role,
-        files=files,
-        occasions=page.occasions,
-        until=page.expires_on,
-    )
+    return files
 
 
 def _asked(page: KitPage) -> str:

@@ -118,6 +118,7 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
         Problem: the period has no scorecard, a month has no leaders' pages, or the charter is not
             valid.
     """
+    from orchestration.review.addressees import reaches
     from orchestration.review.kit import (
         Basis,
         build_kits,
@@ -160,7 +161,8 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
     )
     kits, kept_from = build_kits(basis)
     folder = settings.home / "drafts" / mailing(period) / period.id
-    render_kits([kit.page for kit in kits], folder)
+    can_reach = reaches(settings, lake, period, deputised=True)
+    render_kits([kit.page for kit in kits], folder, can_reach)
     return len(kits), [*faults, *(str(fault) for fault in kept_from)]
 
 

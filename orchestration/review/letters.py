@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from orchestration.review.draft_files import (
     PREVIEW,
     SHEETS,
     Letter,
+    Reaches,
+    everybody,
     letter_folder,
     write_letters,
 )
@@ -46,21 +49,40 @@ _NEXT = 3
 _MOST_IN_MAIL = 24
 
 
-def render_previews(pages: Sequence[LeaderPage], draft: Path) -> list[Path]:
-    """Each leader's monthly preview into the draft's folder; see :func:`write_letters`."""
-    return write_letters(draft, [_preview(page) for page in pages])
+def render_previews(
+    pages: Sequence[LeaderPage], draft: Path, reaches: Reaches = everybody
+) -> list[Path]:
+    """Each leader's monthly preview into the draft's folder; see :func:`write_letters`.
+
+    Args:
+        reaches: a letter that reaches nobody is listed and not rendered.
+    """
+    return write_letters(draft, [_preview(page, reaches) for page in pages])
 
 
-def render_sheets(pages: Sequence[LeaderPage], draft: Path) -> list[Path]:
+def render_sheets(
+    pages: Sequence[LeaderPage], draft: Path, reaches: Reaches = everybody
+) -> list[Path]:
     """Each leader's quarterly review sheet, to them and their own manager only.
+
+    Args:
+        reaches: as of :func:`render_previews`.
 
     Raises:
         Problem: a sheet takes more than one page however small it is set.
     """
-    return write_letters(draft, [_sheet(page) for page in pages])
+    return write_letters(draft, [_sheet(page, reaches) for page in pages])
 
 
-def _preview(page: LeaderPage) -> Letter:
+def _preview(page: LeaderPage, reaches: Reaches) -> Letter:
+    letter = Letter(
+        letter_folder(PREVIEW, page.period_id, page.person_id, page.org_unit_id),
+        (page.person_id,),
+        clean(page.role, 60),
+        {},
+    )
+    if not reaches(letter.to):
+        return letter
     view = page_view(page)
     subject = preview_subject(page)
     first = (
@@ -69,11 +91,9 @@ def _preview(page: LeaderPage) -> Letter:
         else view["figures_line"]
     )
     html, text = compose("preview", view, subject, clean(first, 140))
-    return Letter(
-        letter_folder(PREVIEW, page.period_id, page.person_id, page.org_unit_id),
-        (page.person_id,),
-        clean(page.role, 60),
-        {
+    return replace(
+        letter,
+        files={
             PAGE: page_json(page),
             "email.html": html,
             "email.txt": text,
@@ -82,16 +102,22 @@ def _preview(page: LeaderPage) -> Letter:
     )
 
 
-def _sheet(page: LeaderPage) -> Letter:
-    view = page_view(page)
-    subject = sheet_subject(page)
-    html, text = compose("sheet", view, subject, clean(view["figures_line"], 140))
+def _sheet(page: LeaderPage, reaches: Reaches) -> Letter:
     to = (page.person_id, page.manager_person_id) if _has_manager(page) else (page.person_id,)
-    return Letter(
+    letter = Letter(
         letter_folder(SHEETS, page.period_id, page.person_id, page.org_unit_id),
         tuple(person for person in to if person is not None),
         clean(page.role, 60),
-        {
+        {},
+    )
+    if not reaches(letter.to):
+        return letter
+    view = page_view(page)
+    subject = sheet_subject(page)
+    html, text = compose("sheet", view, subject, clean(view["figures_line"], 140))
+    return replace(
+        letter,
+        files={
             PAGE: page_json(page),
             SHEET: sheet_pdf(page),
             "email.html": html,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.addresses import mailbox
 from orchestration.delivery.editions import Provenance, seal
-from orchestration.delivery.message import mailbox
 from orchestration.delivery.recipients import Audience, Recipient
 from orchestration.periods import Grain, Period
 from orchestration.settings import Settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from email import message_from_bytes, policy
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from dagster import AssetSpec, DagsterInstance, RunConfig, materialize
 
+from orchestration.addresses import mailbox
 from orchestration.delivery.assets import EditionConfig, audience, build_assets, drafted_by
 from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import RetryPolicy, deliver, seal, verify
@@ -26,7 +28,6 @@ from orchestration.delivery.mailings import (
     published_together,
     read_letters,
 )
-from orchestration.delivery.message import mailbox
 from orchestration.delivery.recipients import Audience, Recipient
 from orchestration.periods import Grain, Period, partition_key
 from orchestration.problems import Problem
@@ -501,6 +502,29 @@ def test_a_preview_of_somebody_who_left_goes_to_the_deputy_or_is_told(world: Wor
     assert world.mails == [("p2@example.org", "Letter of-1")]
     reason = "sponsor: not among the period's contacts, so no address is known"
     assert world.metadata(result)["monthly_preview_edition"]["not_sent_to"] == {reason: 1}
+
+
+def test_a_letter_that_was_not_rendered_is_told_and_not_sealed(world: World) -> None:
+    """Its addressee was outside the allowed domains when it was drafted."""
+    world.contacts[1] |= {"email": "p2@evil.com"}
+    world.letters(PREVIEW, PERIOD, {"of-1": ("P1",), "of-2": ("P2",)})
+    draft = PREVIEW.draft(world.settings, PERIOD)
+    shutil.rmtree(draft / "of-2")
+    listed = json.loads((draft / "letters.json").read_text())
+    listed[1] |= {"rendered": False}
+    (draft / "letters.json").write_text(json.dumps(listed))
+    said = "\n".join(audience(world.settings, PREVIEW, PERIOD))
+    assert "letter of-2: the domain is not in allowed_domains" in said
+    world.open(PREVIEW)
+    result = world.run(PREVIEW)
+    assert result.success and world.mails == [("p1@example.org", "Letter of-1")]
+    told = world.metadata(result)["monthly_preview_edition"]
+    assert told["not_sent_to"] == {"sponsor: the domain is not in allowed_domains": 1}
+    assert [letter.folder for letter in read_letters(Path(str(told["folder"])))] == ["of-1"]
+    # allowed since: it still has to be drafted
+    world.contacts[1] |= {"email": "p2@example.org"}
+    said = "\n".join(audience(world.settings, PREVIEW, PERIOD))
+    assert "draft it again" in said
 
 
 def test_a_sheet_of_somebody_who_left_goes_to_their_manager_only(world: World) -> None:

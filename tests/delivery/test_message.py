@@ -13,14 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.delivery.message import (
-    Mailbox,
-    OutgoingMessage,
-    Part,
-    mailbox,
-    sender_mailbox,
-    to_ascii_domain,
-)
+from orchestration.addresses import Mailbox, mailbox, to_ascii_domain
+from orchestration.delivery.message import OutgoingMessage, Part, sender_mailbox
 from orchestration.problems import Problem
 from orchestration.settings import PROJECT_ROOT
 from tests.delivery.conftest import PDF, PNG

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from orchestration.addresses import Mailbox
 from orchestration.alerts.chat import Chat, beat
 from orchestration.alerts.words import OPENED, RECOVERY, compose
 from orchestration.delivery.channels.interface import Retry
-from orchestration.delivery.message import Mailbox, OutgoingMessage
+from orchestration.delivery.message import OutgoingMessage
 from orchestration.incidents import Incident
 from orchestration.problems import Problem
 from orchestration.settings import Settings, load_settings
