@@ -170,6 +170,13 @@ def _has_state(settings: Settings) -> bool:
 
 def _refuse_if_alive(settings: Settings) -> None:
     """Refuse while the service or a run works on this home."""
+    if served_by := _processes_of(settings.home / "dagster"):
+        raise Problem(
+            "the service of this home is running "
+            f"(process {', '.join(map(str, served_by[:5]))} of this machine).",
+            file=str(settings.home),
+            remedy="stop it (python -m orchestration ui), then restore.",
+        )
     try:
         with project_instance(settings) as instance:
             beats = instance.get_daemon_heartbeats().values()
@@ -196,6 +203,22 @@ def _refuse_if_alive(settings: Settings) -> None:
             file=str(settings.home),
             remedy="wait until it has ended, or stop it; then restore.",
         )
+
+
+def _processes_of(dagster_home: Path) -> list[int]:
+    """The processes of this machine that were started for a Dagster home, this one apart.
+
+    A service that is stopping beats no more and works still. Empty where the system does not tell.
+    """
+    wanted = f"DAGSTER_HOME={dagster_home}".encode()
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if wanted in place.read_bytes().split(b"\0") and int(place.parent.name) != os.getpid():
+                found.append(int(place.parent.name))
+        except OSError:  # it has ended, or is another's
+            continue
+    return sorted(found)
 
 
 # ---- the parts -----------------------------------------------------------------------------
@@ -358,6 +381,7 @@ def _show(settings: Settings) -> list[str]:
     """Have the archive show what was restored; why it cannot, else nothing."""
     try:
         build_site(settings)
-    except Problem as problem:
-        return [f"the archive still shows what was there before: {problem.message}"]
+    except Exception as error:  # of a lake that cannot be read, say; the rest is in its place
+        words = error.message if isinstance(error, Problem) else type(error).__name__
+        return [f"the archive still shows what was there before: {words}"]
     return []

@@ -11,6 +11,8 @@ import pytest
 
 from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import deliver
+from orchestration.feeds.deliveries import initialise
+from orchestration.lake import Lake
 from orchestration.periods import Grain, Period
 from orchestration.runs import project_instance
 from orchestration.settings import Settings
@@ -20,6 +22,7 @@ from tests.delivery.conftest import make_draft, make_settings, seal_edition
 SEPTEMBER = Period.containing(Grain.MONTH, date(2026, 9, 1))
 OCTOBER = Period.containing(Grain.MONTH, date(2026, 10, 1))
 READERS = ("ada@example.org", "ben@example.org", "cleo@example.org")
+NOTE = "lake/closes/month/note.json"
 RECORDED = "records/records_2026-11-03_001.jsonl"
 
 
@@ -59,9 +62,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recorded.write_text('{"record_id": "r-1"}\n')
     (home / "charter").mkdir()
     (home / "charter" / "programme.csv").write_text("valid_from\n2026-01-01\n")
-    lake = home / "lake" / "in_force"
-    lake.mkdir(parents=True)
-    (lake / "people.parquet").write_bytes(b"PAR1 of the day")
+    initialise(Lake(settings.lake_url))
+    (home / NOTE).parent.mkdir(parents=True)
+    (home / NOTE).write_bytes(b"of the day")
     return home
 
 

@@ -21,7 +21,7 @@ from orchestration.operations.backup import MANIFEST, STATE, backup, backups_in,
 from orchestration.problems import Problem
 from orchestration.settings import Settings
 from orchestration.state import SCHEMA_REVISION, State
-from tests.operations.conftest import RECORDED
+from tests.operations.conftest import NOTE, RECORDED
 
 
 def rows(database: Path) -> dict[str, list[Any]]:
@@ -72,8 +72,9 @@ def test_the_lake_waits_for_ingest_and_is_whole(settings: Settings, tmp_path: Pa
         backup(hurried, tmp_path / "backups", lake=True)
     assert list((tmp_path / "backups").iterdir()) == []
     done = backup(settings, tmp_path / "backups", lake=True)
-    copied = done.folder / "lake" / "in_force" / "people.parquet"
-    assert copied.read_bytes() == b"PAR1 of the day"
+    assert (done.folder / NOTE).read_bytes() == b"of the day"
+    lake = {f.relative_to(settings.home).as_posix() for f in (settings.home / "lake").rglob("*.*")}
+    assert {name for name in done.manifest.files if name.startswith("lake/")} == lake
 
 
 def test_what_is_half_written_is_not_in_it(settings: Settings, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -32,11 +34,12 @@ from orchestration.operations.backup import (
 from orchestration.operations.backup import read_backup as read
 from orchestration.operations.restore import restore
 from orchestration.problems import Problem
-from orchestration.runs import project_instance
+from orchestration.runs import instance_environment, project_instance
 from orchestration.settings import PathSettings, Settings
 from orchestration.state import IntentStatus, SendStatus, State, metadata
 from tests.delivery.conftest import PROVENANCE, make_audience, make_draft, make_settings
 from tests.operations.conftest import (
+    NOTE,
     OCTOBER,
     READERS,
     RECORDED,
@@ -47,6 +50,8 @@ from tests.operations.conftest import (
 )
 from tests.operations.test_backup import rows
 from tests.test_state import POSTGRES
+
+UPGRADES = Path(__file__).parent.parent / "upgrades"
 
 
 @pytest.fixture
@@ -158,22 +163,20 @@ def test_a_home_in_use_is_left_alone_unless_it_is_said(settings: Settings, yeste
     # and what people recorded since is kept
     assert more.read_text() == '{"record_id": "r-2"}\n'
     assert "r-3" in (settings.landing_folder / RECORDED).read_text()
-    assert (settings.home / "lake/in_force/people.parquet").is_file()
+    assert (settings.home / NOTE).read_bytes() == b"of the day"
 
 
 def test_the_lake_is_replaced_where_the_backup_has_one(settings: Settings, tmp_path: Path) -> None:
     folder = backup(settings, tmp_path / "backups", lake=True).folder
-    place = settings.home / "lake/in_force"
-    (place / "people.parquet").write_bytes(b"PAR1 of today")
-    (place / "courses.parquet").write_bytes(b"PAR1 of today")
+    place = (settings.home / NOTE).parent
+    (settings.home / NOTE).write_bytes(b"of today")
+    (place / "more.json").write_bytes(b"of today")
     (settings.home / "warehouse").mkdir(exist_ok=True)
     settings.warehouse_file.write_bytes(b"built from the lake of today")
     done = restore(settings, folder, replace=True)
     assert done.replaced is not None
-    assert {f.name: f.read_bytes() for f in place.iterdir()} == {
-        "people.parquet": b"PAR1 of the day"
-    }
-    assert (done.replaced / "lake/in_force/courses.parquet").is_file()
+    assert {f.name: f.read_bytes() for f in place.iterdir()} == {"note.json": b"of the day"}
+    assert (done.replaced / "lake/closes/month/more.json").is_file()
     assert not settings.warehouse_file.exists()  # it is built again from this lake
 
 
@@ -189,6 +192,12 @@ def test_what_is_alive_is_not_replaced(settings: Settings, yesterday: Path) -> N
         restore(settings, yesterday, replace=True)
     with project_instance(settings) as instance:
         instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - 120, "SENSOR", "id", []))
+    environment = {**os.environ, **instance_environment(settings)}
+    service = subprocess.Popen(
+        [sys.executable, "-c", "input()"], env=environment, stdin=subprocess.PIPE
+    )
+    with service, pytest.raises(Problem, match=rf"is running \(process {service.pid} of this"):
+        restore(settings, yesterday, replace=True)  # it may be stopping, and beat no more
     assert restore(settings, yesterday, replace=True).faults == ()
 
 
@@ -208,6 +217,15 @@ def test_runs_that_were_under_way_are_over(settings: Settings, tmp_path: Path) -
         assert {run.status for run in old} == {DagsterRunStatus.CANCELED}
 
 
+def test_a_lake_that_cannot_be_read_stops_no_restore(settings: Settings, yesterday: Path) -> None:
+    (settings.home / "lake/in_force/people.parquet").write_bytes(b"no table")
+    done = restore(settings, yesterday, replace=True)
+    (fault,) = done.faults
+    assert fault.startswith("the archive still shows what was there before: ")
+    with State.open(settings) as state:
+        assert len(state.editions()) == 1
+
+
 def test_a_damaged_state_database_is_put_aside_and_replaced(
     settings: Settings, yesterday: Path
 ) -> None:
@@ -221,15 +239,21 @@ def test_a_damaged_state_database_is_put_aside_and_replaced(
 
 
 def test_a_backup_of_an_older_version_is_brought_up(settings: Settings, yesterday: Path) -> None:
-    """Taken before restores were known: its database has none of their table."""
+    """Its database was written before restores were known."""
+    (yesterday / STATE).unlink()
     with closing(sqlite3.connect(yesterday / STATE)) as old:
-        old.execute("DROP TABLE restores")
-        old.execute("UPDATE alembic_version SET version_num = '0004'")
-        old.commit()
+        old.executescript((UPGRADES / "0004.sql").read_text(encoding="utf-8"))
     relist(yesterday, STATE)
-    assert restore(settings, yesterday, replace=True).faults == ()
+    done = restore(settings, yesterday, replace=True)
+    # two reviews and a kit were pending; one message at the channel, two planned, one yet to be
+    assert (done.intents, done.messages) == (3, 4)
+    assert all("is not as it was sealed" in fault for fault in done.faults)  # files
     with State.open(settings) as state:
-        assert state.open_intent("monthly", OCTOBER.id, opened_by="schedule").held_by == "person"
+        assert {intent.held_by for intent in state.pending_intents()} == {"person"}
+        assert {row.status for row in state.ledger_rows("edition")} == {
+            SendStatus.ACCEPTED, SendStatus.FAILED, SendStatus.UNKNOWN}  # fmt: skip
+        opened = state.open_intent("monthly", "2026-08", opened_by="schedule")
+        assert opened.held_by == "person"
 
 
 def relist(folder: Path, name: str) -> None:
