@@ -6,12 +6,16 @@ replays at most the last missed tick, and a review must not be lost to a weekend
 What is recorded between close and publication counts: where data moved since the close, the period
 is closed once more on the day of publication, and the review goes out at a later tick of that day.
 
+Late data (what arrives for a period after its close) closes exactly the periods that it touches
+once more, drafts them anew and renews the archive; it sends nothing, and what was published stays.
+
 A review that is held when it falls due keeps a held intent. It is closed again once its feeds have
 recovered, at the next tick, and then goes out like any other, whatever was closed meanwhile.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -35,7 +39,7 @@ from dagster import (
 )
 
 from orchestration.delivery.editions import open_intent
-from orchestration.delivery.mailings import MAILINGS, Mailing, pack
+from orchestration.delivery.mailings import EMAIL, MAILINGS, PACKS, Mailing, pack
 from orchestration.feeds.awaiting import awaiting_dates
 from orchestration.lake import Lake
 from orchestration.periods import (
@@ -50,10 +54,13 @@ from orchestration.periods import (
 )
 from orchestration.quality.close import PeriodClose, judge_period, read_close, stands_on_now
 from orchestration.scorecard.decisions import published_on
+from orchestration.scorecard.draft import FILE as SCORECARD
+from orchestration.scorecard.evidence import is_of_figures_in_force
 from orchestration.settings import Settings
 from orchestration.state import IntentStatus, State
 from orchestration.warehouse.build import foundation_fingerprint
 from orchestration.warehouse.charter import charter_in_force
+from orchestration.warehouse.late import note_arrivals, ranges, touched_periods
 from orchestration.warehouse.published import published_builds
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
@@ -83,6 +90,11 @@ def publish_job_name(grain: Grain) -> str:
     return f"{grain.ritual}_publish"
 
 
+def restate_job_name(grain: Grain) -> str:
+    """The job that builds closed periods again which late data touches."""
+    return f"{grain.ritual}_restate"
+
+
 def delivered_mailings(assets: Sequence[AssetsDefinition]) -> list[Mailing]:
     """The mailings that have delivery assets, packs first."""
     keys = {key for definition in assets for key in definition.keys}
@@ -100,8 +112,8 @@ def range_tags(first: str, last: str) -> dict[str, str]:
 
 def build_jobs(settings: Settings, assets: Sequence[AssetsDefinition]) -> list[Any]:
     """The foundation (charter and staging, unpartitioned); ingest over day partitions; for each
-    ritual a close, and where it has pages, a publish job for the pack and the letters that go out
-    with it; a job for letters that go out before.
+    ritual a close, one that builds closed periods again, and where it has pages, a publish job for
+    the pack and the letters that go out with it; a job for letters that go out before.
 
     The foundation has a job of its own: in a run over a range of dates Dagster would note each of
     its models once for every date. The other jobs bring it up to date where it is not.
@@ -130,11 +142,21 @@ def build_jobs(settings: Settings, assets: Sequence[AssetsDefinition]) -> list[A
                 description=f"Close a {grain}: verdict, figures, draft pages. Sends nothing.",
             )
         )
+        jobs.append(
+            define_asset_job(
+                restate_job_name(grain),
+                selection=AssetSelection.assets(*drafted, *_archives(by_grain[grain.value])),
+                description=(
+                    f"Close {grain}s again that late data touches: figures, drafts, and in the "
+                    "archive what published editions said otherwise. Sends nothing."
+                ),
+            )
+        )
     mailings = delivered_mailings(assets)
     for grain in Grain:
         published = [each for each in mailings if each.grain is grain and each.sent == "with"]
         if published:
-            archives = [d for d in by_grain[grain.value] if _stage_of(d) == "archive"]
+            archives = _archives(by_grain[grain.value])
             jobs.append(
                 define_asset_job(
                     publish_job_name(grain),
@@ -178,6 +200,10 @@ def _grain_of(settings: Settings, definition: AssetsDefinition) -> str | None:
     known = {"day": day_partitions(organisation)}
     known.update({grain.value: period_partitions(grain, organisation) for grain in Grain})
     return next(name for name, known_def in known.items() if known_def == definition.partitions_def)
+
+
+def _archives(definitions: Sequence[AssetsDefinition]) -> list[AssetsDefinition]:
+    return [each for each in definitions if _stage_of(each) == "archive"]
 
 
 def _stage_of(definition: AssetsDefinition) -> str:
@@ -378,12 +404,22 @@ def _not_yet(
 
 def closing(context: ScheduleEvaluationContext, grain: Grain, run_key: str | None = None) -> bool:
     """Whether a close of this grain is under way; or, with a run key, was asked for at all."""
-    wanted = RunsFilter(
-        job_name=close_job_name(grain),
-        tags={_RUN_KEY: run_key} if run_key else None,
-        statuses=None if run_key else _UNDER_WAY,
-    )
+    if run_key is None:
+        return under_way(context, close_job_name(grain), restate_job_name(grain))
+    return _is_asked(context, run_key)
+
+
+def _is_asked(context: ScheduleEvaluationContext | SensorEvaluationContext, run_key: str) -> bool:
+    wanted = RunsFilter(tags={_RUN_KEY: run_key})
     return bool(context.instance.get_run_records(wanted, limit=1))
+
+
+def under_way(context: ScheduleEvaluationContext | SensorEvaluationContext, *jobs: str) -> bool:
+    """Whether a run of one of these jobs waits or is at work."""
+    return any(
+        context.instance.get_run_records(RunsFilter(job_name=job, statuses=_UNDER_WAY), limit=1)
+        for job in jobs
+    )
 
 
 def _preview_schedule(settings: Settings, mailing: Mailing) -> ScheduleDefinition:
@@ -563,8 +599,71 @@ def moved_feeds(lake: Lake, period: Period) -> list[str]:
     return sorted(feed for feed, stands_on in now.items() if judged.get(feed) != stands_on)
 
 
-def build_sensors(settings: Settings) -> list[SensorDefinition]:
-    """Arrival: lands deliveries as they appear. Charter: loads the seeds when they change."""
+def restatements_due(settings: Settings, lake: Lake) -> dict[Grain, list[tuple[Period, Period]]]:
+    """What late data asks to be built again, what died while it was built included: of each grain,
+    the first and last period of each unbroken stretch; quarters first, since months show them."""
+    note_arrivals(settings, lake)
+    touched = {each.period for each in touched_periods(lake)} | {*_outdated_drafts(settings, lake)}
+    first = settings.organisation.history_from
+    found = {
+        grain: ranges([each for each in touched if each.grain is grain and each.start >= first])
+        for grain in reversed(Grain)
+    }
+    return {grain: stretches for grain, stretches in found.items() if stretches}
+
+
+def _outdated_drafts(settings: Settings, lake: Lake) -> Iterator[Period]:
+    """Periods whose draft was not made anew when their figures were, or not to its end."""
+    for mailing in PACKS:
+        for file in (settings.home / "drafts" / mailing.name).glob(f"*/{SCORECARD}"):
+            period = Period.parse(file.parent.name)
+            figures = hashlib.sha256(file.read_bytes()).hexdigest()
+            pages = file.with_name(EMAIL)
+            if not is_of_figures_in_force(lake, period, figures) or (
+                pages.exists() and pages.stat().st_mtime_ns < file.stat().st_mtime_ns
+            ):
+                yield period
+
+
+def build_sensors(settings: Settings, jobs: Sequence[Any]) -> list[SensorDefinition]:
+    """Arrival: lands deliveries as they appear. Charter: loads the seeds when they change. Late:
+    builds closed periods again which late data touches.
+
+    Args:
+        jobs: what :func:`build_jobs` gives.
+    """
+    restating = {restate_job_name(grain) for grain in Grain}
+
+    def late(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
+        lake = Lake(settings.lake_url, settings.duckdb)
+        if under_way(context, INGEST_JOB):
+            yield SkipReason("an ingest is under way")
+            return
+        known = [stands_on_now(lake), [published_builds(lake, grain) for grain in Grain]]
+        standing = hashlib.sha256(str(known).encode()).hexdigest()[:16]
+        if context.cursor == standing:
+            yield SkipReason("nothing has arrived since the last look")
+            return
+        today = datetime.now(settings.organisation.zone).date()
+        for grain, stretches in restatements_due(settings, lake).items():
+            busy = [close_job_name(grain), publish_job_name(grain), restate_job_name(grain)]
+            if under_way(context, *busy):
+                yield SkipReason(f"a {grain} is being closed or published")
+                return
+            # asked for again where something arrived since; what failed, on the next day
+            keys = {f"restate-{a.id}-{b.id}-{standing}-{today}": (a, b) for a, b in stretches}
+            new = [key for key in keys if not _is_asked(context, key)]
+            for key in new:
+                first, last = keys[key]
+                yield RunRequest(
+                    run_key=key,
+                    job_name=restate_job_name(grain),
+                    tags=range_tags(partition_key(first), partition_key(last)),
+                )
+            if new:
+                return  # what shows these periods is built after them
+        context.update_cursor(standing)
+        yield SkipReason("no late data touches a closed period")
 
     def arrival(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
         lake = Lake(settings.lake_url, settings.duckdb)
@@ -590,6 +689,14 @@ def build_sensors(settings: Settings) -> list[SensorDefinition]:
         return RunRequest(run_key=f"foundation-{fingerprint}")
 
     return [
+        SensorDefinition(
+            name="late_sensor",
+            jobs=[job for job in jobs if job.name in restating],
+            evaluation_fn=late,
+            minimum_interval_seconds=60,
+            default_status=DefaultSensorStatus.RUNNING,
+            description="Builds closed periods again, and no others, where late data touches them.",
+        ),
         SensorDefinition(
             name="charter_sensor",
             job_name=FOUNDATION_JOB,

@@ -30,6 +30,9 @@ from orchestration.settings import settings_file as settings_in_force
 if TYPE_CHECKING:
     from dagster import AssetKey, DagsterInstance, Definitions
 
+    from orchestration.lake import Lake
+    from orchestration.warehouse.late import Touched
+
 
 def main() -> None:
     """Entry point: problems are printed as one message, anything else is a defect."""
@@ -67,6 +70,7 @@ cli.add_command(retention)
 
 
 _STARTED = time.monotonic()
+_NAMED = 3
 
 
 @contextmanager
@@ -358,6 +362,68 @@ class Review:
 
 def _shown(path: Path) -> str:
     return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)
+
+
+@cli.command()
+@click.option("--rebuild", is_flag=True, help="build them again now, as the late sensor does")
+def late(rebuild: bool) -> None:
+    """List the closed periods that late data touches: what arrived since, and in which units."""
+    from orchestration.cadences import restate_job_name, restatements_due
+    from orchestration.lake import Lake
+    from orchestration.runs import execute, project_instance
+    from orchestration.warehouse.late import touched_periods
+
+    settings = load_settings()
+    lake = Lake(settings.lake_url, settings.duckdb)
+    due = restatements_due(settings, lake)
+    found = touched_periods(lake)
+    for each in found:
+        click.echo(f"{each.period.label} ({each.period.id})")
+        for line in _late_lines(lake, each):
+            click.echo(f"  {line}")
+    click.echo(f"{len(found)} closed periods are touched by late data.")
+    if not rebuild or not due:
+        return
+    from orchestration.definitions import build_definitions
+
+    definitions = build_definitions(settings)
+    with project_instance(settings) as instance:
+        # quarters before the months that show them; what was touched, then marks that stand on it
+        for grain in [grain for grain in reversed(Grain) for _ in ("figures", "marks")]:
+            for first, last in restatements_due(settings, lake).get(grain, ()):
+                span = first.id if first == last else f"{first.id} to {last.id}"
+                with _step(f"Close again, draft and archive: {span}"):
+                    execute(
+                        settings,
+                        definitions,
+                        instance,
+                        restate_job_name(grain),
+                        partition_key(first),
+                        partition_key(last),
+                    )
+    click.echo("Nothing was sent. `restated` lists what published editions say otherwise.")
+
+
+def _late_lines(lake: Lake, touched: Touched) -> Iterator[str]:
+    """What touches a period, one line a feed; units by the names they had then."""
+    from orchestration.warehouse.published import read_published
+
+    period = touched.period
+    names = {
+        row["org_unit_id"]: row["name"]
+        for row in read_published(
+            lake, period.grain, f"org_units__{period.grain}", period_ids={period.id}
+        )
+    }
+    for each in touched.late:
+        units = [str(names.get(unit, unit)) for unit in each.units if unit]
+        within = f" in {', '.join(units[:_NAMED])}" if units else ""
+        more = f" and {len(units) - _NAMED} more units" if len(units) > _NAMED else ""
+        deliveries = ", ".join(each.deliveries[-_NAMED:])
+        rows = "1 row" if each.rows == 1 else f"{each.rows:,} rows"
+        yield f"{each.feed}: {rows}{within}{more} (delivery {deliveries})"
+    if not touched.late:
+        yield "its marks: figures of earlier periods have changed since it was built"
 
 
 @cli.command()

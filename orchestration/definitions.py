@@ -39,15 +39,16 @@ def build_assets(settings: Settings) -> list[AssetsDefinition]:
 def build_definitions(settings: Settings) -> Definitions:
     """The code location of one organisation."""
     assets = build_assets(settings)
+    jobs = cadences.build_jobs(settings, assets)
     return Definitions(
         assets=[*assets, *warehouse.source_specs()],
-        jobs=[*cadences.build_jobs(settings, assets), *operations.build_jobs(settings)],
+        jobs=[*jobs, *operations.build_jobs(settings)],
         schedules=[
             *cadences.build_schedules(settings, assets),
             *operations.build_schedules(settings),
         ],
         sensors=[
-            *cadences.build_sensors(settings),
+            *cadences.build_sensors(settings, jobs),
             *alerts.build_sensors(settings),
             *archive_sensors.build_sensors(settings),
         ],

@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 import fsspec
+import pyarrow.parquet as pq
 
 from orchestration.problems import Problem
 from orchestration.settings import DuckDBSettings
@@ -117,6 +118,12 @@ class Lake:
     def read_json(self, *parts: str) -> Any:
         """Parse one JSON file."""
         return json.loads(self.read_bytes(*parts))
+
+    def read_rows(self, *parts: str) -> list[dict[str, Any]]:
+        """Every row of one small Parquet file, such as an index; no engine is started for it."""
+        with self._fs.open(self._at(*parts), "rb") as handle:
+            rows: list[dict[str, Any]] = pq.read_table(handle).to_pylist()
+        return rows
 
     def write_json(self, value: Any, *parts: str) -> None:
         """Write one JSON file, whole or not at all."""

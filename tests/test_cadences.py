@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import time
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus, RepositoryDefinition, build_schedule_context
+from dagster import (
+    DagsterInstance,
+    DagsterRunStatus,
+    RepositoryDefinition,
+    build_schedule_context,
+    build_sensor_context,
+)
 
 from orchestration import cadences
 from orchestration.addresses import mailbox
+from orchestration.cadences import RANGE_END_TAG, RANGE_START_TAG
 from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import Provenance, deliver, seal
 from orchestration.delivery.mailings import KITS, PREVIEW, pack
@@ -33,6 +43,7 @@ from orchestration.state import State
 from orchestration.warehouse.published import initialise_published, publish
 from tests.delivery.conftest import make_draft
 from tests.test_two_years import repository_of
+from tests.warehouse.town import Town, event
 
 APRIL = Period.parse("2026-04")
 MONTHLY = pack(Grain.MONTH)
@@ -431,3 +442,103 @@ def test_every_ritual_has_its_schedules(organisation: Organisation) -> None:
         ("weekly_publish_schedule", "weekly_publish", "30 7-18 * * 1-5"),
     ]
     assert {schedule.execution_timezone for schedule in schedules} == {"Europe/London"}
+
+
+# ---- late data -----------------------------------------------------------------------------
+
+
+class Looks:
+    """The late sensor over a small town, one look after the other."""
+
+    def __init__(self, town: Town, instance: DagsterInstance) -> None:
+        self.town, self.instance = town, instance
+        self.repository = repository_of(town.settings)
+        self.sensor = self.repository.get_sensor_def("late_sensor")
+        self.cursor: str | None = None
+
+    def look(self) -> list[tuple[str | None, ...]] | str:
+        """Job, first and last partition of each run that is asked for, or why none is."""
+        with build_sensor_context(
+            instance=self.instance, repository_def=self.repository, cursor=self.cursor
+        ) as context:
+            found = self.sensor.evaluate_tick(context)
+        self.cursor = found.cursor
+        if found.skip_message:
+            return found.skip_message
+        self.asked = list(found.run_requests or ())
+        return [
+            (each.job_name, each.tags[RANGE_START_TAG], each.tags[RANGE_END_TAG])
+            for each in self.asked
+        ]
+
+    def run(self, status: DagsterRunStatus) -> None:
+        """What the daemon launches for the requests of the last look."""
+        for each in self.asked:
+            self.instance.create_run_for_job(
+                self.repository.get_job(each.job_name or ""),
+                tags={"dagster/run_key": each.run_key or ""},
+                status=status,
+            )
+
+
+def test_late_data_builds_again_exactly_what_it_touches(
+    tmp_path: Path, instance: DagsterInstance
+) -> None:
+    instance.wipe()
+    looks = Looks(Town(tmp_path), instance)
+    town = looks.town
+    assert looks.sensor.default_status.value == "RUNNING"
+    town.close()
+    assert looks.look() == "no late data touches a closed period"
+    assert looks.look() == "nothing has arrived since the last look"
+    town.arrive("activity", date(2026, 11, 9), [event("e0", "ann", "2026-11-09")])
+    assert looks.look() == "no late data touches a closed period"
+    town.arrive("activity", date(2026, 11, 10), [
+        event("e1", "ann", "2026-09-16"), event("e2", "ann", "2026-09-22"),
+        event("e3", "ann", "2026-10-28"),
+    ])  # fmt: skip
+    # what shows others is built after them; what is beside each other is one run
+    assert looks.look() == [("quarterly_restate", "2026-07-01", "2026-07-01")]
+    looks.run(DagsterRunStatus.STARTED)
+    assert looks.look() == "a quarter is being closed or published"
+    (run,) = instance.get_runs()
+    instance.report_run_failed(run)
+    # what failed is told by the watch, and holds up nothing else
+    assert looks.look() == [("monthly_restate", "2026-09-01", "2026-10-01")]
+    looks.run(DagsterRunStatus.SUCCESS)
+    town.close(Period.parse("2026-09"), APRIL.shift(6))
+    assert looks.look() == [
+        ("weekly_restate", "2026-09-14", "2026-09-21"),
+        ("weekly_restate", "2026-10-26", "2026-10-26"),
+    ]
+    looks.run(DagsterRunStatus.SUCCESS)
+    town.close()
+    assert looks.look() == "no late data touches a closed period"
+    # while deliveries are still coming in nothing is begun
+    town.arrive("activity", date(2026, 11, 11), [event("e4", "ann", "2026-10-28")])
+    instance.create_run_for_job(looks.repository.get_job("ingest"), status=DagsterRunStatus.STARTED)
+    assert looks.look() == "an ingest is under way"
+
+
+def test_a_draft_that_was_not_made_to_its_end_is_made_again(
+    tmp_path: Path, instance: DagsterInstance
+) -> None:
+    instance.wipe()
+    looks = Looks(Town(tmp_path), instance)
+    looks.town.close()
+    october = APRIL.shift(6)
+    draft = MONTHLY.draft(looks.town.settings, october)
+    make_draft(draft)
+    (draft / "scorecard.json").write_text("{}")  # newer than the pages
+    later = time.time_ns() + 10**9
+    os.utime(draft / "scorecard.json", ns=(later, later))
+    assert looks.look() == [("monthly_restate", "2026-10-01", "2026-10-01")]
+    os.utime(draft / "email.json", ns=(later, later))
+    assert looks.look() == "no late data touches a closed period"
+    # of other figures than those in force
+    figures = hashlib.sha256((draft / "scorecard.json").read_bytes()).hexdigest()
+    looks.town.lake.write_json(
+        {"build": "older"}, "evidence", "month", "2026-10", figures, "basis.json"
+    )
+    looks.cursor = None
+    assert looks.look() == [("monthly_restate", "2026-10-01", "2026-10-01")]

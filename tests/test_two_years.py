@@ -297,10 +297,12 @@ def repository_of(settings: Settings) -> RepositoryDefinition:
         ),
         *delivery.build_assets(settings),
     ]
+    jobs = cadences.build_jobs(settings, assets)
     return Definitions(
         assets=assets,
-        jobs=cadences.build_jobs(settings, assets),
+        jobs=jobs,
         schedules=cadences.build_schedules(settings, assets),
+        sensors=cadences.build_sensors(settings, jobs),
     ).get_repository_def()
 
 

@@ -42,7 +42,8 @@ def _site_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         ),
         partitions_def=period_partitions(grain, settings.organisation),
         backfill_policy=BackfillPolicy.single_run(),
-        deps=[AssetKey(["delivery", f"{grain}_delivery"])],
+        # of a period that is built again without being delivered, its draft
+        deps=[AssetKey(["delivery", f"{grain}_delivery"]), AssetKey(["review", f"{grain}_pages"])],
         check_specs=[
             AssetCheckSpec(
                 CHECK,

@@ -85,7 +85,7 @@ def build_pages(
     for ritual in pages.rituals:
         files[f"{ritual}.html"] = pages.listing(ritual)
     files[LOG] = pages.log(log)
-    if pages.restated:
+    if pages.restated or pages.moved_on:
         files[RESTATED] = pages.restatements()
     docs = docs or {}
     files.update({_docs_place(feed): page.encode() for feed, page in docs.items()})
@@ -114,6 +114,7 @@ class _Pages:
         self.restated = [
             (before, after) for each in self.editions.values() for after, before in pairwise(each)
         ]
+        self.moved_on = [review for review in reviews if review.since]
 
     # ---- pages ---------------------------------------------------------------------------------
 
@@ -149,6 +150,7 @@ class _Pages:
             others=[self._link(other) for other in siblings if other is not review],
             changed=[asdict(d) for d in differences(before, review)] if before else None,
             why=reasons(before, review) if before else [],
+            since=[asdict(each) for each in review.since],
             restated=[clean(str(line), 400) for line in review.card.get("restatements") or ()],
             stands_on=[(words, review.hashes[name]) for name, words in _STANDS_ON.items()]
             if review.hashes
@@ -172,7 +174,7 @@ class _Pages:
         )
 
     def restatements(self) -> bytes:
-        """Every change between two editions of a period."""
+        """Every change between two editions of a period, and since its newest one."""
         return self._render(
             "restatements.html.j2",
             RESTATED,
@@ -185,6 +187,10 @@ class _Pages:
                     "changed": [asdict(each) for each in differences(before, after)],
                 }
                 for before, after in self.restated
+            ],
+            since=[
+                {"link": self._link(review), "changed": [asdict(each) for each in review.since]}
+                for review in self.moved_on
             ],
         )
 
@@ -306,7 +312,7 @@ class _Pages:
             (INDEX, "All reviews"),
             *((f"{ritual}.html", sentence_case(ritual)) for ritual in self.rituals),
             (LOG, "Decision log"),
-            *([(RESTATED, "Restatements")] if self.restated else []),
+            *([(RESTATED, "Restatements")] if self.restated or self.moved_on else []),
             *([(QUALITY, "Data quality")] if self.reports else []),
         ]
         page = template(f"archive/{name}").render(
@@ -341,6 +347,7 @@ class _Pages:
             "fault": review.fault,
             "sent": review.number is not None,
             "count": len(siblings),
+            "since": len(review.since),
         }
 
     def _sealed_on(self, review: Review) -> str | None:

@@ -7,7 +7,7 @@ mailings of their own and never come here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
 from orchestration.scorecard.draft import FILE as SCORECARD
 from orchestration.scorecard.governance import Governance
+from orchestration.scorecard.restated import Restatement
+from orchestration.scorecard.since import moved_on
 from orchestration.settings import Naming, Settings
 from orchestration.state import Edition, State
 from orchestration.warehouse.published import published_builds, read_published
@@ -37,6 +39,7 @@ class Review:
         hashes: what it was sealed with: ``figures``, ``files``, and what the figures stand on,
             ``data`` (raw manifest), ``charter``, ``settings``, ``code`` (a version).
         fault: why its files cannot be shown.
+        since: of a period's newest edition, what a later draft says otherwise; not sealed yet.
     """
 
     ritual: str
@@ -47,6 +50,7 @@ class Review:
     card: Mapping[str, Any] = field(default_factory=dict, repr=False)
     hashes: Mapping[str, str] = field(default_factory=dict, repr=False)
     fault: str | None = None
+    since: tuple[Restatement, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -77,7 +81,13 @@ def reviews_of(settings: Settings) -> list[Review]:
             for ritual in RITUALS
             for intent in state.pending_intents(ritual)
         }
-    found = [_sealed(edition) for edition in sealed]
+    newest_of_period = {(each.ritual, each.period_id): each for each in sealed}  # in order
+    found = [
+        _sealed(each, moved_on(settings, each))
+        if newest_of_period[each.ritual, each.period_id] is each
+        else _sealed(each)
+        for each in sealed
+    ]
     known = {(review.ritual, review.period) for review in found}
     for ritual in RITUALS:
         drafts = _drafts(settings.home / "drafts" / ritual, RITUALS[ritual])
@@ -132,7 +142,7 @@ def decision_log(lake: Lake, names: Naming) -> DecisionLog:
     return DecisionLog(tuple(rows), units, end if rows else None)
 
 
-def _sealed(edition: Edition) -> Review:
+def _sealed(edition: Edition, since: Sequence[Restatement] = ()) -> Review:
     folder = Path(edition.folder)
     fault: str | None = None
     card: Mapping[str, Any] | None = None
@@ -159,6 +169,7 @@ def _sealed(edition: Edition) -> Review:
             "files": edition.content_hash,
         },
         fault=fault,
+        since=tuple(since),
     )
 
 

@@ -7,7 +7,7 @@ re-execution, a click in the UI) archives: it succeeds, sends nothing and says s
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
@@ -45,8 +45,8 @@ from orchestration.delivery.occasions import one_at_a_time, still_due
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key, period_partitions
 from orchestration.problems import Problem
-from orchestration.scorecard.evidence import read_evidence
-from orchestration.scorecard.restated import restatements, to_json
+from orchestration.scorecard.restated import to_json
+from orchestration.scorecard.since import restating
 from orchestration.settings import Settings
 from orchestration.state import Edition, IntentStatus, State
 
@@ -289,29 +289,13 @@ def seal_period(
                 {name: feed.stands_on for name, feed in close.feeds.items()},
             ),
             rendered,
-            None if mailing.personal else _restating(lake, period),
+            None
+            if mailing.personal
+            else lambda before, folder: to_json(restating(lake, before, folder)),
             {each.folder for each in drafted or ()} - {each.folder for each in rendered or ()},
         )
     unchanged = sealed.intent_id != intent.intent_id
     return Sealing("unchanged" if unchanged else "sealed", sealed, audience.refused)
-
-
-def _restating(lake: Lake, period: Period) -> Callable[[Edition, Path], bytes]:
-    """What a new edition of a period says otherwise than the one before, as JSON."""
-
-    def restate(before: Edition, folder: Path) -> bytes:
-        old = (Path(before.folder) / _SCORECARD).read_bytes()
-        new = (folder / _SCORECARD).read_bytes()
-        return to_json(
-            restatements(
-                json.loads(old),
-                json.loads(new),
-                read_evidence(lake, period, hashlib.sha256(old).hexdigest()),
-                read_evidence(lake, period, hashlib.sha256(new).hexdigest()),
-            )
-        )
-
-    return restate
 
 
 def deliver_period(

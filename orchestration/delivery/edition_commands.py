@@ -39,34 +39,31 @@ def rebuild(edition_id: str) -> None:
 
 @click.command()
 def restated() -> None:
-    """List the periods whose published edition no longer equals the current figures, and why."""
-    from orchestration.delivery.mailings import MAILINGS
+    """List the published editions that their period's figures no longer equal, and why."""
+    from orchestration.delivery.mailings import PACKS
     from orchestration.lake import Lake
-    from orchestration.scorecard.since import late_deliveries, latest, moved_on
+    from orchestration.scorecard.since import latest, moved_on
     from orchestration.state import State
+    from orchestration.warehouse.late import note_arrivals, touched_periods
 
     settings = load_settings()
     lake = Lake(settings.lake_url, settings.duckdb)
-    with State.open(settings) as state:
-        editions = [each for each in state.editions() if not MAILINGS[each.ritual].personal]
+    note_arrivals(settings, lake)
+    touched = {each.period.id for each in touched_periods(lake)}
     found = 0
-    for ritual in sorted({each.ritual for each in editions}):
-        for edition in latest([each for each in editions if each.ritual == ritual]):
-            lines = [
-                f"  {one.what}: published {one.was}, now {one.now} ({', '.join(one.causes)})"
-                for one in moved_on(settings, lake, edition)
-            ]
-            late = late_deliveries(lake, edition)
-            if late:
-                lines.append(
-                    f"  deliveries since that bear on it: {', '.join(late)}; close the "
-                    f"{MAILINGS[ritual].grain} again to see what they change"
-                )
-            if lines:
-                found += 1
-                click.echo(edition.edition_id)
-                for line in lines:
-                    click.echo(line)
+    with State.open(settings) as state:
+        editions = [each for pack in PACKS for each in latest(state.editions(pack.name))]
+    for edition in editions:
+        lines = [
+            f"  {one.what}{f', {one.unit}' if one.unit else ''}: published {one.was}, "
+            f"now {one.now} ({', '.join(one.causes)})"
+            for one in moved_on(settings, edition)
+        ]
+        if edition.period_id in touched:
+            lines.append("  late data touches it, see: python -m orchestration late")
+        if lines:
+            found += 1
+            click.echo("\n".join([edition.edition_id, *lines]))
     click.echo(
         f"{found} published periods no longer equal the current figures. To publish a corrected "
         "edition, launch it with open_intent and restates."

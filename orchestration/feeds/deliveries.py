@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
 from orchestration.feeds.contract import CONTRACT, Feed
-from orchestration.lake import PLACEHOLDER_DAY, Lake, quoted
+from orchestration.lake import PLACEHOLDER_DAY, Lake
 from orchestration.settings import FeedName
 
 IN_FORCE_SCHEMA = pa.schema(
@@ -26,6 +26,7 @@ IN_FORCE_SCHEMA = pa.schema(
         ("rows_rejected", pa.int64()),
         ("newest_on", pa.date32()),
         ("content_hash", pa.string()),
+        ("arrival", pa.int64()),
     ]
 )
 
@@ -44,7 +45,8 @@ class DeliveryManifest(BaseModel):
     """Everything known of one delivery of one feed. Holds no row values.
 
     ``rows_in = rows_accepted + rows_rejected`` always, unless ``contract_problem`` is set (then
-    nothing was accepted or rejected: the delivery as a whole is refused).
+    nothing was accepted or rejected: the delivery as a whole is refused). ``arrival`` is the number
+    of the feed's publication that put it in force, counted from 1; 0 for none.
     """
 
     feed: FeedName
@@ -66,6 +68,7 @@ class DeliveryManifest(BaseModel):
     failed_expectations: list[str] = Field(default_factory=list)
     warned_expectations: list[str] = Field(default_factory=list)
     landed_at: datetime
+    arrival: int = 0
 
 
 def delivery_id(delivery_date: date, sequence: int) -> str:
@@ -135,13 +138,13 @@ def in_force(lake: Lake, feed: FeedName) -> list[dict[str, Any]]:
     """The deliveries in force of a feed, oldest first: the rows of the index."""
     if not lake.exists("in_force", f"{feed}.parquet"):
         return []
-    with lake.connect() as connection:
-        relation = connection.sql(
-            f"SELECT * FROM read_parquet({quoted(lake.path('in_force', f'{feed}.parquet'))}) "
-            "ORDER BY delivery_id"
-        )
-        names = relation.columns
-        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+    rows = lake.read_rows("in_force", f"{feed}.parquet")
+    return sorted(rows, key=lambda row: str(row["delivery_id"]))
+
+
+def last_arrival(lake: Lake, feed: FeedName) -> int:
+    """The number of the publication that put the feed's newest arrivals in force; 0 for none."""
+    return max((row.get("arrival") or 0 for row in in_force(lake, feed)), default=0)
 
 
 def rewrite_in_force(lake: Lake, feed: FeedName) -> list[DeliveryManifest]:

@@ -52,6 +52,7 @@ class FeedVerdict(BaseModel):
         reason: why, one or more sentences; for ``complete``, what is worth knowing.
         deliveries: (delivery_id, content hash) in force, dated in or after the period.
         stands_on: hash over every delivery in force of the feed, older ones included.
+        arrival: number of the newest publication of the feed; what has a higher one came late.
         newest_on: local date of the newest event or snapshot in force.
         rows_accepted, rows_rejected: sums over the deliveries in force, all dates.
         waits_until: the feed's deadline for this period.
@@ -64,6 +65,7 @@ class FeedVerdict(BaseModel):
     deliveries: list[tuple[str, str]] = Field(default_factory=list)
     deliveries_in_force: int = 0
     stands_on: str = ""
+    arrival: int = 0
     newest_on: date | None = None
     rows_accepted: int = 0
     rows_rejected: int = 0
@@ -303,6 +305,7 @@ def _feed_verdict(
         ],
         deliveries_in_force=len(standing),
         stands_on=_digest([(m.delivery_id, m.content_hash) for m in standing]),
+        arrival=max((m.arrival for m in standing), default=0),
         newest_on=max((m.newest_on for m in standing if m.newest_on is not None), default=None),
         rows_accepted=sum(m.rows_accepted for m in standing),
         rows_rejected=sum(m.rows_rejected for m in standing),

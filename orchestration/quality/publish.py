@@ -15,6 +15,7 @@ from datetime import date
 from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import (
     DeliveryManifest,
+    last_arrival,
     raw_partition,
     rewrite_in_force,
     save_manifest,
@@ -65,6 +66,7 @@ def publish(
     verdicts = dict(
         zip((m.delivery_id for m in staged), judge(feed, staged) if staged else [], strict=True)
     )
+    arrival = last_arrival(lake, feed) + 1
     settled: list[DeliveryManifest] = []
     for manifest in sorted(manifests, key=lambda m: m.delivery_id):
         verdict = verdicts.get(manifest.delivery_id)
@@ -79,6 +81,7 @@ def publish(
                     "verdict": "refused" if verdict.failed else "promoted",
                     "failed_expectations": verdict.failed,
                     "warned_expectations": verdict.warned,
+                    "arrival": 0 if verdict.failed else arrival,
                 }
             )
             save_manifest(lake, manifest)

@@ -32,7 +32,7 @@ from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.leaders import pages as leader_pages
 from orchestration.scorecard.marts import load_marts
 from orchestration.scorecard.model import Scorecard
-from orchestration.scorecard.since import restated_since
+from orchestration.scorecard.since import keep_restatements, restated_since
 from orchestration.settings import Settings
 from orchestration.state import State
 
@@ -98,7 +98,7 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
             with State.open(settings) as state:
                 editions = state.editions(grain.ritual)
             card = card.model_copy(
-                update={"restatements": restated_since(settings, lake, period, editions)}
+                update={"restatements": restated_since(settings, period, editions)}
             )
             # leaders see the month and the quarter; the stand-up's week is nobody's own page
             pages = (
@@ -119,10 +119,15 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
                 hashlib.sha256(file.read_bytes()).hexdigest(),
                 {each.figures_hash for each in editions if each.period_id == period.id},
             )
+            restated = keep_restatements(settings, lake, period, editions)
             if grain is not Grain.WEEK:
                 write_leaders(settings, period, pages)
             context.add_asset_metadata(
-                {**headline_metadata(card), "file": MetadataValue.path(str(file))},
+                {
+                    **headline_metadata(card),
+                    "reads_otherwise_than_published": restated,
+                    "file": MetadataValue.path(str(file)),
+                },
                 partition_key=partition_key(period),
             )
         checked = AssetCheckResult(

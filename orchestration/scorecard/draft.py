@@ -38,7 +38,7 @@ def canonical_json(document: Any) -> bytes:
 
 def write_scorecard(settings: Settings, period: Period, scorecard: Scorecard) -> Path:
     """Write the period's scorecard, whole or not at all; returns the file."""
-    return _write(draft_folder(settings, period) / FILE, to_json(scorecard))
+    return write_beside(draft_folder(settings, period) / FILE, to_json(scorecard))
 
 
 def leaders_file(settings: Settings, period: Period) -> Path:
@@ -51,7 +51,7 @@ def leaders_file(settings: Settings, period: Period) -> Path:
 
 def write_leaders(settings: Settings, period: Period, pages: Sequence[LeaderPage]) -> Path:
     """Write the leaders' pages of a period, whole or not at all; returns the file."""
-    return _write(
+    return write_beside(
         leaders_file(settings, period),
         canonical_json([page.model_dump(mode="json") for page in pages]),
     )
@@ -97,7 +97,8 @@ def read_page(file: Path) -> LeaderPage:
         ) from error
 
 
-def _write(target: Path, content: bytes) -> Path:
+def write_beside(target: Path, content: bytes) -> Path:
+    """Write one file of a draft, whole or not at all; returns it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
     try:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,10 +18,10 @@ from typing import Any
 from orchestration.lake import Lake, quoted
 from orchestration.periods import Period
 from orchestration.quality.close import PeriodClose
-from orchestration.settings import Settings
+from orchestration.settings import FeedName, Settings
 from orchestration.warehouse.charter import charter_in_force, read_seed
 from orchestration.warehouse.project import project_fingerprint
-from orchestration.warehouse.published import published_builds
+from orchestration.warehouse.published import figures_in_force, history_hash, published_builds
 
 PEOPLE = "int_population"
 PSEUDONYMS = "pseudonyms"
@@ -97,7 +96,9 @@ class Evidence:
         settings: hash over the settings that models read.
         history: hash over the figures of the periods before, which the marks stand on.
         pages: hash over what else decides what a page shows: software, privacy threshold.
-        deliveries: of each feed, what was in force: (delivery, content hash).
+        build: the build in force that they are.
+        arrivals: of each feed, the newest arrival that the close knew; None where an older version
+            kept none.
     """
 
     values: Mapping[tuple[str, str], Value]
@@ -108,7 +109,8 @@ class Evidence:
     settings: str
     history: str
     pages: str
-    deliveries: Mapping[str, frozenset[tuple[str, str]]]
+    build: str
+    arrivals: Mapping[FeedName, int] | None
     persons: str = PSEUDONYMS
     erased: int = 0
 
@@ -145,12 +147,16 @@ def keep_evidence(
         lake.remove(*place, left)
 
 
+def is_of_figures_in_force(lake: Lake, period: Period, figures_hash: str) -> bool:
+    """Whether a scorecard was made from the figures in force; true where that was not kept."""
+    place = ("evidence", period.grain.value, period.id, figures_hash, "basis.json")
+    build = published_builds(lake, period.grain).get(period.id)
+    return not lake.exists(*place) or bool(lake.read_json(*place)["build"] == build)
+
+
 def read_evidence(lake: Lake, period: Period, figures_hash: str) -> Evidence | None:
     """What an edition's figures stood on; None where nothing was kept (an older edition)."""
-    return _read(lake, ("evidence", period.grain.value, period.id, figures_hash))
-
-
-def _read(lake: Lake, place: tuple[str, ...]) -> Evidence | None:
+    place = ("evidence", period.grain.value, period.id, figures_hash)
     if not lake.exists(*place, "basis.json"):
         return None
     basis = lake.read_json(*place, "basis.json")
@@ -173,34 +179,11 @@ def _read(lake: Lake, place: tuple[str, ...]) -> Evidence | None:
         settings=basis["settings"],
         history=basis["history"],
         pages=basis["pages"],
-        deliveries={
-            feed: frozenset((name, content) for name, content in listed)
-            for feed, listed in basis["deliveries"].items()
-        },
+        build=basis["build"],
+        arrivals=basis.get("arrivals"),
         persons=basis.get("persons", "hashes"),
         erased=basis.get("erased", 0),
     )
-
-
-def is_in_force(lake: Lake, period: Period, figures_hash: str) -> bool:
-    """Whether the very build that an edition stood on is still the one in force."""
-    place = ("evidence", period.grain.value, period.id, figures_hash, "basis.json")
-    build = published_builds(lake, period.grain).get(period.id)
-    return lake.exists(*place) and bool(lake.read_json(*place)["build"] == build)
-
-
-def current_evidence(
-    settings: Settings, lake: Lake, period: Period, close: PeriodClose
-) -> Evidence | None:
-    """What the figures in force stand on; None for a period without any."""
-    if period.id not in published_builds(lake, period.grain):
-        return None
-    place = ("evidence", "now", uuid.uuid4().hex)
-    try:
-        _write(settings, lake, period, close, place)
-        return _read(lake, place)
-    finally:
-        lake.remove(*place)
 
 
 def _write(
@@ -234,13 +217,11 @@ def _write(
         parts = []
         for model in (PEOPLE, *FACTS):
             if file := published(model):
-                columns = [
-                    row[0]
-                    for row in connection.execute(
-                        f"DESCRIBE SELECT * FROM read_parquet({quoted(file)})"
-                    ).fetchall()
-                ]
-                parts.append(_fingerprints(model, file, columns))
+                described = connection.execute(
+                    f"DESCRIBE SELECT * FROM read_parquet({quoted(file)})"
+                ).fetchall()
+                types = {str(row[0]): str(row[1]) for row in described}
+                parts.append(_fingerprints(model, file, types, period))
         nobody = (
             "SELECT NULL::VARCHAR AS model, NULL::VARCHAR AS person, NULL::VARCHAR AS unit, "
             "NULL::VARCHAR AS content WHERE false"
@@ -270,22 +251,31 @@ def _write(
             "settings": _hash(
                 settings.organisation.model_dump(mode="json", exclude={"name", "privacy_threshold"})
             ),
-            "history": _history(lake, period),
+            "history": history_hash(figures_in_force(lake, period.grain), period),
             "pages": _hash([close.code_version, settings.organisation.privacy_threshold]),
-            "deliveries": {feed: judged.deliveries for feed, judged in close.feeds.items()},
+            "arrivals": {feed: judged.arrival for feed, judged in close.feeds.items()},
         },
         *place,
         "basis.json",
     )
 
 
-def _fingerprints(model: str, file: str, columns: Sequence[str]) -> str:
-    """One row a person: their unit, and a hash over all else that is said of them."""
+def _fingerprints(model: str, file: str, columns: Mapping[str, str], period: Period) -> str:
+    """One row a person: their unit, and a hash over all else that is said of them.
+
+    What happened after the period, such as a completion long past its due date, says nothing of it.
+    """
     if model == PEOPLE:
         content = ["employment_line", "is_eligible"]
     else:
         content = [column for column in columns if column not in _NOT_CONTENT]
-    said = ", ".join(f"coalesce({column}::VARCHAR, '')" for column in content)
+    known = [
+        f"CASE WHEN {column} <= DATE '{period.end}' THEN {column} END"
+        if columns[column] == "DATE"
+        else column
+        for column in content
+    ]
+    said = ", ".join(f"coalesce(({value})::VARCHAR, '')" for value in known)
     # outcomes are reported by units
     who = "person_id" if "person_id" in columns else "concat_ws('|', org_unit_id, quarter_start)"
     return (
@@ -313,15 +303,6 @@ def _definitions(settings: Settings, period: Period) -> dict[str, str]:
         else:
             found[name] = _hash([sorted(row.items()) for row in rows])
     return found
-
-
-def _history(lake: Lake, period: Period) -> str:
-    said = {}
-    for period_id, build in published_builds(lake, period.grain).items():
-        file = ("published", period.grain.value, period_id, build, "build.json")
-        if Period.parse(period_id) < period and lake.exists(*file):
-            said[period_id] = lake.read_json(*file).get("values")
-    return _hash(said)
 
 
 def _hash(value: object) -> str:

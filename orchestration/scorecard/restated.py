@@ -15,6 +15,7 @@ MOVED = "moved people"
 ERASED = "erased people"
 DEFINITION = "changed definition"
 TARGET = "changed target"
+CODE = "changed software"
 SETTINGS = "changed settings"
 HISTORY = "restated earlier periods"
 PAGES = "changed software or settings"
@@ -59,6 +60,8 @@ def restatements(
     after: Mapping[str, Any],
     then: Evidence | None = None,
     now: Evidence | None = None,
+    *,
+    came_late: bool = True,
 ) -> list[Restatement]:
     """What changed between two editions of one period, in the scorecard's order.
 
@@ -67,6 +70,7 @@ def restatements(
     Args:
         before: the earlier scorecard as JSON, perhaps of an older version; ``after`` the later.
         then: what the earlier one stood on; ``now`` the later one. Causes need both.
+        came_late: whether rows of the period arrived in between at all.
     """
     old, new = dict(_texts(before)), dict(_texts(after))
     found = []
@@ -81,41 +85,44 @@ def restatements(
                 *key,
                 was.text if was else _ABSENT,
                 is_now.text if is_now else _ABSENT,
-                _causes(shown, then, now),
+                _causes(shown, then, now, came_late),
             )
         )
     return found
 
 
-def _causes(shown: _Shown, then: Evidence | None, now: Evidence | None) -> tuple[str, ...]:
+def _causes(
+    shown: _Shown, then: Evidence | None, now: Evidence | None, came_late: bool
+) -> tuple[str, ...]:
     if then is None or now is None:
         return ()  # what an older edition stood on was not kept
     if not shown.kpi_id:  # a headcount, a decision or the leadership line
-        return overall(then, now)
+        return overall(then, now, came_late)
     unit = shown.org_unit_id
     if unit is None:
         unit = next((u for u, above in now.parents.items() if above is None), "")
-    return causes(shown.kpi_id, unit, then, now) or _beneath(then, now)
+    return causes(shown.kpi_id, unit, then, now, came_late) or _beneath(then, now)
 
 
-def causes(kpi_id: str, unit: str, then: Evidence, now: Evidence) -> tuple[str, ...]:
+def causes(
+    kpi_id: str, unit: str, then: Evidence, now: Evidence, came_late: bool
+) -> tuple[str, ...]:
     """Why one KPI of one unit differs: all causes that apply; none where it does not differ.
 
     People moved where somebody known both times crossed the unit's border, or a unit did. People
     were erased where they were taken out of what the earlier figures stand on. Rows
     came late (or were corrected) where what is counted of a person, or who is known at all,
-    differs, and the definition does not; where it does as well, where deliveries in force differ.
+    differs, and neither definition nor software does; where they do as well, where rows of the
+    period arrived in between.
     """
     was, is_now = then.values.get((kpi_id, unit)), now.values.get((kpi_id, unit))
     found = []
     if was != is_now:
         counted = (was.counted if was else None) != (is_now.counted if is_now else None)
         if counted:
-            defined = _redefined(kpi_id, then, now)
+            defined, coded = _redefined(kpi_id, then, now), then.code != now.code
             models = [PEOPLE, *([_SHARE_OF[kpi_id]] if kpi_id in _SHARE_OF else [])]
-            if _content_differs(models, unit, then, now) and (
-                not defined or then.deliveries != now.deliveries
-            ):
+            if _content_differs(models, unit, then, now) and (came_late or not (defined or coded)):
                 found.append(LATE)
             if _moved(unit, then, now):
                 found.append(MOVED)
@@ -123,6 +130,8 @@ def causes(kpi_id: str, unit: str, then: Evidence, now: Evidence) -> tuple[str, 
                 found.append(ERASED)
             if defined:
                 found.append(DEFINITION)
+            if coded:
+                found.append(CODE)
             if then.settings != now.settings:
                 found.append(SETTINGS)
         if (was.target if was else None) != (is_now.target if is_now else None):
@@ -130,14 +139,16 @@ def causes(kpi_id: str, unit: str, then: Evidence, now: Evidence) -> tuple[str, 
     return tuple(found)
 
 
-def overall(then: Evidence, now: Evidence) -> tuple[str, ...]:
+def overall(then: Evidence, now: Evidence, came_late: bool) -> tuple[str, ...]:
     """What differs at all beneath two editions."""
     kpis = {kpi for kpi, _ in (*then.values, *now.values)}
     units = {unit for _, unit in (*then.values, *now.values)}
     roots = [unit for unit in units if now.parents.get(unit, then.parents.get(unit)) is None]
-    found = {cause for kpi in kpis for unit in roots for cause in causes(kpi, unit, then, now)}
+    found = {
+        cause for kpi in kpis for unit in roots for cause in causes(kpi, unit, then, now, came_late)
+    }
     found |= {MOVED for unit in units if _moved(unit, then, now)}
-    order = (LATE, MOVED, ERASED, DEFINITION, TARGET, SETTINGS)
+    order = (LATE, MOVED, ERASED, DEFINITION, CODE, TARGET, SETTINGS)
     return tuple(cause for cause in order if cause in found) or _beneath(then, now)
 
 
@@ -160,9 +171,7 @@ def _beneath(then: Evidence, now: Evidence) -> tuple[str, ...]:
 
 def _redefined(kpi_id: str, then: Evidence, now: Evidence) -> bool:
     parts = (f"kpi:{kpi_id}", "population", *DEFINES.get(kpi_id, ()))
-    return then.code != now.code or any(
-        then.definitions.get(part) != now.definitions.get(part) for part in parts
-    )
+    return any(then.definitions.get(part) != now.definitions.get(part) for part in parts)
 
 
 def _content_differs(models: Sequence[str], unit: str, then: Evidence, now: Evidence) -> bool:

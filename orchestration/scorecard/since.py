@@ -1,42 +1,40 @@
-"""What has been restated since the review before, and which editions are no longer the figures."""
+"""What has been restated since the review before, and which editions are no longer the figures.
+
+A period that was published and is drafted again keeps, beside its new draft, what the draft says
+otherwise than the newest edition: ``restatements.json``. It is the list that a new edition would be
+sealed with, and until there is one, the archive and the next review tell it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestration.lake import Lake
 from orchestration.periods import Period
-from orchestration.quality.close import Holdings, read_close
-from orchestration.scorecard import wording
 from orchestration.scorecard.draft import FILE as SCORECARD
-from orchestration.scorecard.evidence import (
-    Evidence,
-    current_evidence,
-    is_in_force,
-    read_evidence,
-)
-from orchestration.scorecard.model import Unit
-from orchestration.scorecard.restated import FILE, Restatement, causes, from_json
+from orchestration.scorecard.draft import draft_folder, write_beside
+from orchestration.scorecard.evidence import read_evidence
+from orchestration.scorecard.restated import FILE, Restatement, from_json, restatements, to_json
 from orchestration.settings import Settings
 from orchestration.state import Edition
-from orchestration.warehouse.published import read_published
+from orchestration.warehouse.late import late_feeds, note_arrivals
 
 LOOK_BACK = 13
 """Periods whose editions a review is held against: those on its charts."""
 
 
 def restated_since(
-    settings: Settings, lake: Lake, period: Period, editions: Sequence[Edition]
+    settings: Settings, period: Period, editions: Sequence[Edition]
 ) -> tuple[str, ...]:
     """Sentences for the review of ``period``: what reads otherwise than when it was last said.
 
     Of each earlier period: what a restating edition sealed since the review before says otherwise;
-    and of the whole organisation, each published figure that is no longer the sealed one and has
-    not been said in a review before.
+    and of the whole organisation, each figure, mark and decision of its newest draft that is no
+    longer the sealed one and has not been said in a review before.
 
     Args:
         editions: every sealed edition of the ritual.
@@ -61,7 +59,8 @@ def restated_since(
     for each in latest(earlier):
         of = Period.parse(each.period_id)
         if of >= first:
-            lines += [one.sentence(of.label) for one in moved_on(settings, lake, each)]
+            whole = [one for one in moved_on(settings, each) if not one.unit]
+            lines += [one.sentence(of.label) for one in whole]
     return tuple(dict.fromkeys(line for line in lines if line not in said))
 
 
@@ -73,60 +72,57 @@ def latest(editions: Sequence[Edition]) -> list[Edition]:
     return [found[period_id] for period_id in sorted(found)]
 
 
-def moved_on(settings: Settings, lake: Lake, edition: Edition) -> list[Restatement]:
-    """The figures and targets of the whole organisation in which an edition is no longer what is
-    published for its period now; rounded as they are shown.
-
-    What the edition withheld is not compared, and neither are units: what may be shown of them is
-    for a new edition to judge.
-    """
+def restating(lake: Lake, edition: Edition, folder: Path) -> list[Restatement]:
+    """What the scorecard in a folder says otherwise than an edition of its period, and why."""
     period = Period.parse(edition.period_id)
-    if is_in_force(lake, period, edition.figures_hash):
-        return []
-    close = read_close(lake, period)
-    then = read_evidence(lake, period, edition.figures_hash)
-    now = None if close is None or then is None else current_evidence(settings, lake, period, close)
-    if then is None or now is None:
-        return []
-    root = next((unit for unit, above in now.parents.items() if above is None), "")
-    card = _card(edition)
-    found: list[Restatement] = []
-    for kpi in [*(card.get("kpis") or ()), *(card.get("below") or ())]:
-        found += _of_kpi(settings, lake, period, kpi, root, then, now)
-    return found
-
-
-def _of_kpi(
-    settings: Settings,
-    lake: Lake,
-    period: Period,
-    kpi: Mapping[str, Any],
-    root: str,
-    then: Evidence,
-    now: Evidence,
-) -> list[Restatement]:
-    kpi_id = str(kpi["kpi_id"])
-    was, is_now = then.values.get((kpi_id, root)), now.values.get((kpi_id, root))
-    # a quarter's figure on a month's page is restated by the quarter's own review
-    if was is None or is_now is None or was == is_now:
-        return []
-    catalogue = read_published(
-        lake, period.grain, f"kpi_catalogue__{period.grain}", period_ids={period.id}
+    old = (Path(edition.folder) / SCORECARD).read_bytes()
+    new = (folder / SCORECARD).read_bytes()
+    then = read_evidence(lake, period, _hashed(old))
+    return restatements(
+        json.loads(old),
+        json.loads(new),
+        then,
+        read_evidence(lake, period, _hashed(new)),
+        came_late=then is None
+        or then.arrivals is None
+        or bool(late_feeds(lake, period, then.arrivals)),
     )
-    places = next((int(row["precision"]) for row in catalogue if row["kpi_id"] == kpi_id), 0)
-    unit: Unit = kpi["unit"]
-    why = causes(kpi_id, root, then, now)
-    found = []
-    for suffix, shown, value in (
-        ("", kpi["now"], is_now.value),
-        (", target", kpi["target"], is_now.target),
-    ):
-        if shown["state"] != "value" or value is None:
-            continue
-        text = wording.value_figure(value, unit, places, settings.organisation.currency).text
-        if text != shown["text"]:
-            found.append(Restatement(f"{kpi['name']}{suffix}", "", shown["text"], text, why))
-    return found
+
+
+def keep_restatements(
+    settings: Settings, lake: Lake, period: Period, editions: Sequence[Edition]
+) -> int:
+    """Lay beside a period's draft what it says otherwise than the newest edition.
+
+    Args:
+        editions: the sealed editions of the ritual.
+
+    Returns:
+        How many things read otherwise; the file is there where any does.
+    """
+    note_arrivals(settings, lake)
+    own = latest([each for each in editions if each.period_id == period.id])
+    found = restating(lake, own[0], draft_folder(settings, period)) if own else []
+    file = draft_folder(settings, period) / FILE
+    if found:
+        write_beside(file, to_json(found))
+    else:
+        file.unlink(missing_ok=True)
+    return len(found)
+
+
+def moved_on(settings: Settings, edition: Edition) -> list[Restatement]:
+    """What the newest draft of an edition's period says otherwise than the edition."""
+    folder = draft_folder(settings, Period.parse(edition.period_id))
+    if not (folder / FILE).is_file():
+        return []
+    if _hashed((folder / SCORECARD).read_bytes()) == edition.figures_hash:
+        return []  # this very draft has been sealed since
+    return from_json((folder / FILE).read_bytes())
+
+
+def _hashed(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _card(edition: Edition) -> dict[str, Any]:
@@ -135,27 +131,3 @@ def _card(edition: Edition) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return card if isinstance(card, dict) else {}
-
-
-def late_deliveries(lake: Lake, edition: Edition) -> list[str]:
-    """Feeds with deliveries in force that bear on an edition's period and were not when it was
-    sealed, though its figures may not have been built again since."""
-    period = Period.parse(edition.period_id)
-    then = read_evidence(lake, period, edition.figures_hash)
-    if then is None:
-        return []
-    late: list[str] = []
-    for feed, standing in Holdings.read(lake).standing.items():
-        known = then.deliveries.get(feed, frozenset())
-        for manifest in standing:
-            if manifest.delivery_date < period.start:
-                continue
-            bears = (
-                any(period.start <= day <= period.end for day in manifest.event_days)
-                if manifest.event_days
-                else manifest.delivery_date <= period.end + timedelta(days=1)
-            )
-            if bears and (manifest.delivery_id, manifest.content_hash) not in known:
-                late.append(feed)
-                break
-    return late

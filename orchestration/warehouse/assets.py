@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from importlib.metadata import version
 from typing import Any
 
+import duckdb
 from dagster import (
     AssetExecutionContext,
     AssetKey,
@@ -33,7 +34,12 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, day_partitions, period_partitions
 from orchestration.problems import Problem
 from orchestration.pseudonyms import KEY, MARTS, Pseudonyms
-from orchestration.quality.close import require_allowed, require_unmoved, stands_on_now
+from orchestration.quality.close import (
+    PeriodClose,
+    require_allowed,
+    require_unmoved,
+    stands_on_now,
+)
 from orchestration.settings import Settings
 from orchestration.state import State
 from orchestration.warehouse.build import (
@@ -58,7 +64,14 @@ from orchestration.warehouse.project import (
     dbt_executable,
     prepare_manifest,
 )
-from orchestration.warehouse.published import initialise_published, publish
+from orchestration.warehouse.published import (
+    BUILD,
+    PublishedFigures,
+    figures_in_force,
+    history_hash,
+    initialise_published,
+    publish,
+)
 
 STAGE = "warehouse"
 OWNERS = ["team:data-engineering"]
@@ -264,7 +277,7 @@ def _figures_asset(
     def figures(context: AssetExecutionContext) -> MaterializeResult:
         periods = periods_of_run(context, grain)
         lake = initialise_lake(settings)
-        require_standing_closes(lake, periods)
+        closes = require_standing_closes(lake, periods)
         with (
             warehouse_lock(settings, f"publishing {grain} figures, run {context.run.run_id}"),
             warehouse_connection(settings) as connection,
@@ -272,21 +285,24 @@ def _figures_asset(
             basis = BuildRecord(settings, grain).require_passed(
                 periods, Basis.now(settings, lake, periods), built
             )
+            known = figures_in_force(lake, grain)
+            digests = {period: _digests(connection, grain, period) for period in periods}
+            for period, (levels, _) in digests.items():
+                known[period.id] = PublishedFigures(levels, None, {})
             builds = []
-            for period in periods:
-                values = connection.execute(
-                    "SELECT md5(string_agg(line, chr(10) ORDER BY line)) FROM ("
-                    f"SELECT v::VARCHAR AS line FROM main.kpi_values__{grain} AS v"
-                    " WHERE period_start = $start UNION ALL "
-                    f"SELECT s::VARCHAR FROM main.kpi_signals__{grain} AS s"
-                    " WHERE period_start = $start)",
-                    {"start": period.start},
-                ).fetchone()
-                provenance = {**basis, "period_id": period.id, "values": values and values[0]}
+            for period, (levels, values) in digests.items():
+                provenance = {
+                    **basis,
+                    "period_id": period.id,
+                    "levels": levels,
+                    "values": values,
+                    "history": history_hash(known, period),
+                    "arrivals": {f: v.arrival for f, v in closes[period].feeds.items()},
+                }
                 build_id = hashlib.sha256(
                     json.dumps(provenance, sort_keys=True).encode()
                 ).hexdigest()[:16]
-                lake.write_json(provenance, "published", grain, period.id, build_id, "build.json")
+                lake.write_json(provenance, "published", grain, period.id, build_id, BUILD)
                 builds.append((period, build_id))
             with State.open(settings) as state:
                 pseudonyms = Pseudonyms(state.key(KEY), MARTS)
@@ -304,6 +320,22 @@ def _figures_asset(
         )
 
     return figures
+
+
+def _digests(
+    connection: duckdb.DuckDBPyConnection, grain: Grain, period: Period
+) -> tuple[str | None, str | None]:
+    """Hashes over a period's KPI values, and over these with their marks."""
+    found = connection.execute(
+        "SELECT md5(string_agg(line, chr(10) ORDER BY line) FILTER (NOT is_mark)), "
+        "md5(string_agg(line, chr(10) ORDER BY line)) FROM ("
+        f"SELECT v::VARCHAR AS line, false AS is_mark FROM main.kpi_values__{grain} AS v"
+        " WHERE period_start = $start UNION ALL "
+        f"SELECT s::VARCHAR, true FROM main.kpi_signals__{grain} AS s"
+        " WHERE period_start = $start)",
+        {"start": period.start},
+    ).fetchone()
+    return found or (None, None)
 
 
 def published_models(manifest: Mapping[str, Any], grain: Grain) -> list[str]:
@@ -325,15 +357,17 @@ def periods_of_run(context: AssetExecutionContext, grain: Grain) -> list[Period]
     )
 
 
-def require_standing_closes(lake: Lake, periods: Sequence[Period]) -> None:
-    """Refuse unless every period's close allows figures, on the data that is in force now.
+def require_standing_closes(lake: Lake, periods: Sequence[Period]) -> dict[Period, PeriodClose]:
+    """The closes of periods; refuses unless each allows figures, on the data in force now.
 
     Raises:
         Problem: a period is not closed, open or held, or data came in since its close.
     """
     now = stands_on_now(lake)
-    for period in periods:
-        require_unmoved(require_allowed(lake, period), period, now)
+    closes = {period: require_allowed(lake, period) for period in periods}
+    for period, close in closes.items():
+        require_unmoved(close, period, now)
+    return closes
 
 
 def _unchanged(context: AssetExecutionContext) -> Iterator[Output[None]]:

@@ -35,7 +35,7 @@ from orchestration.warehouse.project import (
     project_fingerprint,
     target_folder,
 )
-from orchestration.warehouse.published import published_builds
+from orchestration.warehouse.published import BUILD, published_builds
 
 FOUNDATION_TAG = "foundation"
 DAY_TAG = "day"
@@ -368,7 +368,7 @@ def figures_are_current(settings: Settings, lake: Lake, period: Period) -> bool:
     build_id = published_builds(lake, period.grain).get(period.id)
     if build_id is None:
         return False
-    basis = lake.read_json("published", period.grain, period.id, build_id, "build.json")
+    basis = lake.read_json("published", period.grain, period.id, build_id, BUILD)
     return bool(
         basis["raw_state_hash"] == raw_state_hash(lake)
         and basis["foundation_fingerprint"] == foundation_fingerprint(settings)

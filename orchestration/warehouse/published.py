@@ -12,7 +12,10 @@ file itself is the builds' working store and leaves the machine with nothing.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -22,6 +25,7 @@ import pyarrow.parquet as pq
 from orchestration.lake import Lake, identifier, quoted
 from orchestration.periods import Grain, Period
 from orchestration.pseudonyms import Pseudonyms
+from orchestration.settings import FeedName
 
 _INDEX = pa.schema(
     [("period_id", pa.string()), ("period_start", pa.date32()), ("build_id", pa.string())]
@@ -82,12 +86,47 @@ def published_builds(lake: Lake, grain: Grain) -> dict[str, str]:
     """The build in force of each published period: period id -> build id, in order."""
     if not lake.exists("published", f"index__{grain}.parquet"):
         return {}
-    with lake.connect() as connection:
-        index = quoted(lake.path("published", f"index__{grain}.parquet"))
-        rows = connection.execute(
-            f"SELECT period_id, build_id FROM read_parquet({index}) ORDER BY period_start"
-        ).fetchall()
-    return dict(rows)
+    rows = lake.read_rows("published", f"index__{grain}.parquet")
+    return {
+        row["period_id"]: row["build_id"]
+        for row in sorted(rows, key=lambda row: row["period_start"])
+    }
+
+
+BUILD = "build.json"
+
+
+@dataclass(frozen=True)
+class PublishedFigures:
+    """What a period's build in force says of itself.
+
+    Attributes:
+        levels: hash over its KPI values; None in a build of an older version.
+        history: hash over the levels of the periods before, as its marks were made with.
+        arrivals: of each feed, the newest arrival that it was made with.
+    """
+
+    levels: str | None
+    history: str | None
+    arrivals: Mapping[FeedName, int]
+
+
+def figures_in_force(lake: Lake, grain: Grain) -> dict[str, PublishedFigures]:
+    """Of each published period, what its build says of itself."""
+    found = {}
+    for period_id, build_id in published_builds(lake, grain).items():
+        place = ("published", grain, period_id, build_id, BUILD)
+        said = lake.read_json(*place) if lake.exists(*place) else {}
+        found[period_id] = PublishedFigures(
+            said.get("levels"), said.get("history"), said.get("arrivals", {})
+        )
+    return found
+
+
+def history_hash(figures: Mapping[str, PublishedFigures], period: Period) -> str:
+    """One hash over the levels of every period before this one."""
+    before = {name: f.levels for name, f in figures.items() if Period.parse(name) < period}
+    return hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest()
 
 
 def publish(

@@ -30,7 +30,10 @@ def test_each_ritual_renews_the_archive_after_its_delivery(settings: Settings) -
     for grain, asset in zip(Grain, assets, strict=True):
         key = dg.AssetKey(["archive", f"{grain}_site"])
         assert asset.key == key
-        assert asset.asset_deps[key] == {dg.AssetKey(["delivery", f"{grain}_delivery"])}
+        assert asset.asset_deps[key] == {
+            dg.AssetKey(["delivery", f"{grain}_delivery"]),
+            dg.AssetKey(["review", f"{grain}_pages"]),
+        }
 
 
 def test_a_run_builds_the_site_and_says_what_is_amiss(reviewed: Settings) -> None:

@@ -11,20 +11,29 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.assets import _restating
+from orchestration.archive.pages import build_pages
+from orchestration.archive.shelf import DecisionLog, reviews_of
 from orchestration.delivery.channels import open_channel
 from orchestration.delivery.editions import deliver, seal, verify
 from orchestration.delivery.rebuild import rebuild
+from orchestration.feeds.deliveries import initialise
 from orchestration.lake import Lake
 from orchestration.periods import Period
 from orchestration.review.assets import render_period
 from orchestration.scorecard.draft import draft_folder, write_scorecard
+from orchestration.scorecard.draft import to_json as to_bytes
 from orchestration.scorecard.evidence import Evidence, Value
 from orchestration.scorecard.model import Figure, Scorecard
-from orchestration.scorecard.restated import LATE, TARGET, from_json
-from orchestration.scorecard.since import restated_since
+from orchestration.scorecard.restated import LATE, TARGET, from_json, to_json
+from orchestration.scorecard.since import (
+    keep_restatements,
+    moved_on,
+    restated_since,
+    restating,
+)
 from orchestration.settings import Settings
 from orchestration.state import Edition, State
+from orchestration.warehouse.published import initialise_published
 from tests.delivery.conftest import PROVENANCE, make_audience, make_settings
 from tests.review import scorecards
 
@@ -53,7 +62,8 @@ def evidence(numerator: str, target: str, content: str) -> Evidence:
         settings="",
         history="",
         pages="",
-        deliveries={},
+        build="",
+        arrivals=None,
     )
 
 
@@ -74,7 +84,6 @@ def publish(
     card: Scorecard,
     *,
     restates: bool = False,
-    lake: Lake | None = None,
 ) -> Edition:
     write_scorecard(settings, OCTOBER, card)
     render_period(settings, OCTOBER)
@@ -89,7 +98,7 @@ def publish(
         draft,
         make_audience("ada@example.org"),
         replace(PROVENANCE, figures_hash=figures),
-        restate=_restating(lake or Lake(settings.lake_url), OCTOBER),
+        restate=lambda before, folder: to_json(restating(Lake(settings.lake_url), before, folder)),
     )
     if state.intent(edition.intent_id).status == "open":
         assert deliver(state, settings, edition, open_channel(settings), "run").settled
@@ -108,7 +117,7 @@ def test_a_restating_edition_lists_what_it_changed(
     assert "restatements.json" not in kept
     found = {first.figures_hash: evidence("61.2", "95", "before")}
     monkeypatch.setattr(
-        "orchestration.delivery.assets.read_evidence",
+        "orchestration.scorecard.since.read_evidence",
         lambda lake, period, figures: found.get(figures, evidence("62.4", "90", "after")),
     )
     second = publish(state, settings, with_figure("62.4 %", "90.0 %"), restates=True)
@@ -129,14 +138,60 @@ def test_a_restating_edition_lists_what_it_changed(
 
     # the next pack says it once
     november = OCTOBER.shift(1)
-    lake = Lake(settings.lake_url)
-    assert restated_since(settings, lake, november, [first]) == ()
+    assert restated_since(settings, november, [first]) == ()
     late = replace(second, sealed_at=first.sealed_at.replace(year=2027))
-    lines = restated_since(settings, lake, november, [first, late])
+    lines = restated_since(settings, november, [first, late])
     assert lines == (
         f"{KPI.name}, October 2026: was 61.2 %, is 62.4 % (late rows, changed target).",
         f"{KPI.name}, target, October 2026: was 95.0 %, is 90.0 % (late rows, changed target).",
     )
+
+
+def test_a_draft_made_anew_tells_what_it_says_otherwise_and_sends_nothing(
+    state: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish(state, settings, with_figure("61.2 %", "95.0 %"))
+    kept = contents(first)
+    found = {first.figures_hash: evidence("61.2", "95", "before")}
+    monkeypatch.setattr(
+        "orchestration.scorecard.since.read_evidence",
+        lambda lake, period, figures: found.get(figures, evidence("62.4", "95", "after")),
+    )
+    lake = Lake(settings.lake_url)
+    initialise(lake)
+    initialise_published(lake)
+
+    def draft(card: Scorecard) -> int:
+        write_scorecard(settings, OCTOBER, card)
+        return keep_restatements(settings, lake, OCTOBER, [first])
+
+    assert draft(with_figure("61.2 %", "95.0 %")) == 0 and moved_on(settings, first) == []
+    assert draft(with_figure("62.4 %", "95.0 %")) == 1
+    line = f"{KPI.name}, October 2026: was 61.2 %, is 62.4 % (late rows)."
+    assert [one.sentence("October 2026") for one in moved_on(settings, first)] == [line]
+    # the next review says it, and the one after it, which has it said, does not
+    november = OCTOBER.shift(1)
+    assert restated_since(settings, november, [first]) == (line,)
+    told = CARD.model_copy(update={"restatements": (line,)})
+    folder = settings.home / "told"
+    folder.mkdir()
+    (folder / "scorecard.json").write_bytes(to_bytes(told))
+    next_one = replace(first, period_id=november.id, folder=str(folder))
+    assert restated_since(settings, november.shift(1), [first, next_one]) == ()
+    # the archive tells it always
+    (review,) = reviews_of(settings)
+    assert [one.now for one in review.since] == ["62.4 %"]
+    pages = build_pages([review], DecisionLog(), settings)
+    for name in ("monthly/2026-10/edition-1.html", "restatements.html"):
+        page = " ".join(bytes(pages[name]).decode().split())  # type: ignore[arg-type]
+        assert "61.2 %" in page and "62.4 %" in page and "late rows" in page, name
+    assert "figures restated since" in bytes(pages["index.html"]).decode()  # type: ignore[arg-type]
+    assert contents(first) == kept and [e.number for e in state.editions("monthly")] == [1]
+    # once it is sealed it is no longer the draft's
+    second = publish(state, settings, with_figure("62.4 %", "95.0 %"), restates=True)
+    assert second.number == 2 and moved_on(settings, second) == []
+    # the same figures as were published: there is nothing to tell
+    assert draft(with_figure("61.2 %", "95.0 %")) == 0
 
 
 def test_nobody_overwrites_an_edition(state: State, settings: Settings) -> None:

@@ -15,8 +15,10 @@ import pytest
 from orchestration.periods import Grain, Period
 from orchestration.quality.close import judge_period
 from orchestration.scorecard.evidence import FACTS, PEOPLE, Evidence, keep_evidence, read_evidence
-from orchestration.scorecard.restated import DEFINITION, LATE, MOVED, TARGET, causes, overall
+from orchestration.scorecard.restated import CODE, DEFINITION, LATE, MOVED, TARGET, causes, overall
+from orchestration.warehouse import project
 from orchestration.warehouse.published import publish
+from tests.warehouse import small_lake
 from tests.warehouse.small_lake import PSEUDONYMS, SmallLake
 
 JULY = Period.parse("2026-07")
@@ -108,7 +110,7 @@ class Reviewed:
         with duckdb.connect(str(self.settings.warehouse_file)) as connection:
             publish(lake, connection, Grain.MONTH, [(JULY, name)], MODELS, PSEUDONYMS)
         close = judge_period(self.settings, lake, JULY, "c", datetime(2026, 8, 7, tzinfo=UTC))
-        known = {"first", "late", "moved", "target", "verbs", "all"}
+        known = {"first", "late", "moved", "target", "verbs", "all", "software"}
         keep_evidence(self.settings, lake, JULY, close, name, known)
         found = read_evidence(lake, JULY, name)
         assert found is not None
@@ -144,11 +146,11 @@ def test_one_late_row_changes_one_unit_and_what_is_above_it(
     now = reviewed.built("late")
     assert rate(now, ON_TIME, "east") == (4, 4)
     assert rate(now, ON_TIME, "all") == (6, 8)
-    assert causes(ON_TIME, "east", first, now) == (LATE,)
-    assert causes(ON_TIME, "all", first, now) == (LATE,)
-    assert causes(ON_TIME, "west", first, now) == ()
-    assert {causes(ACTIVE, unit, first, now) for unit in ("all", "east", "west")} == {()}
-    assert overall(first, now) == (LATE,)
+    assert causes(ON_TIME, "east", first, now, True) == (LATE,)
+    assert causes(ON_TIME, "all", first, now, True) == (LATE,)
+    assert causes(ON_TIME, "west", first, now, True) == ()
+    assert {causes(ACTIVE, unit, first, now, True) for unit in ("all", "east", "west")} == {()}
+    assert overall(first, now, True) == (LATE,)
     reviewed.enrolments()
 
 
@@ -160,9 +162,9 @@ def test_a_moved_person_changes_both_units_and_not_the_whole(
     assert rate(now, ON_TIME, "east") == (3, 5)
     assert rate(now, ON_TIME, "west") == (2, 3)
     assert rate(now, ON_TIME, "all") == (5, 8)
-    assert causes(ON_TIME, "east", first, now) == (MOVED,)
-    assert causes(ON_TIME, "west", first, now) == (MOVED,)
-    assert causes(ON_TIME, "all", first, now) == ()
+    assert causes(ON_TIME, "east", first, now, True) == (MOVED,)
+    assert causes(ON_TIME, "west", first, now, True) == (MOVED,)
+    assert causes(ON_TIME, "all", first, now, True) == ()
     reviewed.people()
 
 
@@ -180,7 +182,7 @@ def test_a_changed_target(reviewed: Reviewed, first: Evidence) -> None:
     assert first.values[ON_TIME, "east"].target == 95
     assert now.values[ON_TIME, "east"].target == 80
     assert now.values[ON_TIME, "east"].counted == first.values[ON_TIME, "east"].counted
-    assert causes(ON_TIME, "east", first, now) == (TARGET,)
+    assert causes(ON_TIME, "east", first, now, False) == (TARGET,)
     (reviewed.small.charter / "kpi_targets.csv").write_bytes(kept)
     (reviewed.overlay / "kpi_targets.csv").unlink()
 
@@ -191,16 +193,46 @@ def test_a_changed_definition_and_then_everything_at_once(
     reviewed.seed("learning_verbs", VERBS)  # completing no longer counts as learning
     now = reviewed.built("verbs")
     assert rate(now, ACTIVE, "east") == (0, 4)
-    assert causes(ACTIVE, "east", first, now) == (DEFINITION,)
-    assert causes(ON_TIME, "east", first, now) == ()
+    assert causes(ACTIVE, "east", first, now, False) == (DEFINITION,)
+    assert causes(ON_TIME, "east", first, now, False) == ()
     reviewed.enrolments("a4")
     reviewed.people(w3="east")
     reviewed.seed("kpi_targets", TARGETS)
     everything = reviewed.built("all")
     assert rate(everything, ON_TIME, "east") == (4, 5)
-    assert causes(ON_TIME, "east", first, everything) == (LATE, MOVED, TARGET)
+    assert causes(ON_TIME, "east", first, everything, True) == (LATE, MOVED, TARGET)
     # the file of targets was replaced whole: this one is gone
-    assert causes(ACTIVE, "east", first, everything) == (MOVED, DEFINITION, TARGET)
+    assert causes(ACTIVE, "east", first, everything, False) == (MOVED, DEFINITION, TARGET)
+
+
+def test_changed_software(
+    reviewed: Reviewed, first: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version of the models that counts who learned anything, mandatory or not."""
+    reviewed.enrolments()
+    reviewed.people()
+    for seed in ("learning_verbs", "kpi_targets"):
+        shutil.copy(project.DBT_PROJECT / "seeds" / f"{seed}.csv", reviewed.small.charter)
+        (reviewed.overlay / f"{seed}.csv").unlink()
+    other = tmp_path / "dbt_project"
+    shutil.copytree(project.DBT_PROJECT, other)
+    model = other / "macros" / "logic" / "fct_active_learners.sql"
+    sql = model.read_text()
+    assert sql.count("case when learning.voluntary_events > 0 then 1") == 1
+    model.write_text(
+        sql.replace("case when learning.voluntary_events > 0 then 1", "case when 1 = 1 then 1")
+    )
+    for module in (project, small_lake):
+        monkeypatch.setattr(module, "DBT_PROJECT", other)
+    project.project_fingerprint.cache_clear()
+    try:
+        now = reviewed.built("software")
+    finally:
+        project.project_fingerprint.cache_clear()
+    assert rate(now, ACTIVE, "east") == (4, 4)
+    assert causes(ACTIVE, "east", first, now, False) == (CODE,)
+    assert causes(ON_TIME, "east", first, now, False) == ()
+    assert overall(first, now, False) == (CODE,)
 
 
 def test_evidence_of_an_edition_stays_and_that_of_a_draft_goes(
