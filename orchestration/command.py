@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.alerts.commands import incidents
-from orchestration.delivery.commands import confirmation_link, intents, serve_events, unknown
+from orchestration.delivery.commands import (
+    confirmation_link,
+    intents,
+    serve_events,
+    undelivered,
+    unknown,
+)
 from orchestration.delivery.edition_commands import rebuild, restated
 from orchestration.delivery.mailings import MAILINGS
 from orchestration.operations.commands import backup, restore, retention
@@ -59,6 +65,7 @@ cli.add_command(record)
 cli.add_command(start)
 cli.add_command(intents)
 cli.add_command(unknown)
+cli.add_command(undelivered)
 cli.add_command(serve_events)
 cli.add_command(confirmation_link)
 cli.add_command(rebuild)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from orchestration.settings import AlertSettings
 from orchestration.state import State, incidents, ledger
 
 MESSAGE_KIND = "incident"
@@ -36,7 +37,7 @@ class Finding:
 
     Args:
         cause: names the fault, the same at every report: ``feed <name>``,
-            ``check <asset> <check>``, ``run <job>``, ``mail <edition>``.
+            ``check <asset> <check>``, ``run <job> <first partition>``, ``mail <number>``.
         owner: whose it is: :func:`feed_owner`, ``OPERATIONS`` or ``PROGRAMME``.
         title: what is wrong, a few words.
         detail: the fault in one or two sentences.
@@ -60,29 +61,50 @@ class Finding:
 
 @dataclass(frozen=True)
 class Incident(Finding):
-    """A finding that was reported; open until ``recovered_at``."""
+    """A finding that was reported; open until ``recovered_at``.
+
+    Attributes:
+        times: how often the cause broke lately, this time and while it is open included.
+        well_since: of one that comes and goes, since when it is well just now.
+    """
 
     incident_id: int
     opened_at: datetime
     seen_at: datetime
+    times: int
+    well_since: datetime | None
     recovered_at: datetime | None
 
+    def is_flapping(self, alerts: AlertSettings) -> bool:
+        """Whether it comes and goes: each time is no longer told, and well is not yet recovered."""
+        return self.times >= alerts.flapping_times
 
-def report(state: State, finding: Finding) -> Incident:
+
+def report(state: State, finding: Finding, alerts: AlertSettings) -> Incident:
     """Open the cause's incident, or bring the words of the open one up to date."""
     now = state.now()
     values: dict[str, Any] = {each.name: getattr(finding, each.name) for each in fields(Finding)}
     with state.writing(_LOCK) as connection:
         known = _open(connection, finding.cause)
         if known is None:
+            lately = connection.execute(
+                sa.select(sa.func.count())
+                .select_from(incidents)
+                .where(
+                    incidents.c.cause == finding.cause,
+                    incidents.c.opened_at > now - timedelta(hours=alerts.flapping_hours),
+                )
+            ).scalar_one()
             return _incident(
                 connection.execute(
                     sa.insert(incidents)
-                    .values(**values, opened_at=now, seen_at=now)
+                    .values(**values, opened_at=now, seen_at=now, times=lately + 1)
                     .returning(incidents)
                 ).one()
             )
         values.pop("since")  # when it began does not move while it lasts
+        if known.well_since is not None:
+            values |= {"well_since": None, "times": known.times + 1}
         return _incident(
             connection.execute(
                 sa.update(incidents)
@@ -93,19 +115,33 @@ def report(state: State, finding: Finding) -> Incident:
         )
 
 
-def recover(state: State, cause: str) -> bool:
-    """Note that a cause is mended; returns whether an incident of it was open."""
+def recover(state: State, cause: str, alerts: AlertSettings) -> bool:
+    """Note that a cause is well; returns whether an incident of it was open.
+
+    What comes and goes has recovered once it was well for as long as the settings say.
+    """
+    now = state.now()
     with state.writing(_LOCK) as connection:
-        return bool(
-            connection.execute(
-                sa.update(incidents)
-                .where(incidents.c.cause == cause, incidents.c.recovered_at.is_(None))
-                .values(recovered_at=state.now())
-            ).rowcount
+        known = _open(connection, cause)
+        if known is None:
+            return False
+        steady = timedelta(hours=alerts.flapping_hours)
+        values: dict[str, Any] = {"recovered_at": now}
+        if known.is_flapping(alerts) and (
+            known.well_since is None or now < known.well_since + steady
+        ):
+            values = {"well_since": known.well_since or now}
+        connection.execute(
+            sa.update(incidents)
+            .where(incidents.c.incident_id == known.incident_id)
+            .values(**values)
         )
+        return True
 
 
-def settle(state: State, found: Sequence[Finding], judged: Collection[str]) -> None:
+def settle(
+    state: State, found: Sequence[Finding], judged: Collection[str], alerts: AlertSettings
+) -> None:
     """Report what was found and recover whatever else of the judged causes is open.
 
     Args:
@@ -114,11 +150,11 @@ def settle(state: State, found: Sequence[Finding], judged: Collection[str]) -> N
     """
     broken = set()
     for finding in found:
-        report(state, finding)
+        report(state, finding, alerts)
         broken.add(finding.cause)
     for incident in open_incidents(state):
         if incident.cause in judged and incident.cause not in broken:
-            recover(state, incident.cause)
+            recover(state, incident.cause, alerts)
 
 
 def open_incidents(state: State) -> list[Incident]:

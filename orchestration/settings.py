@@ -176,10 +176,15 @@ class AlertSettings(_Strict):
     ``ADOPTION_ALERT_WEBHOOK`` is set, in the notation of the Apprise library, such as
     ``slack://...`` or ``json://host/path``; an outside monitor is called at every round where
     ``ADOPTION_HEARTBEAT_URL`` is set.
+
+    What breaks for the ``flapping_times``-th time within ``flapping_hours`` is told once more, as
+    coming and going, and counts as recovered only after it was well for ``flapping_hours`` on end.
     """
 
     reminder_hours: float = Field(default=24, gt=0, description="on working days only")
     escalation_hours: float = Field(default=72, gt=0, description="from the first word on")
+    flapping_times: int = Field(default=3, ge=2)
+    flapping_hours: float = Field(default=24, gt=0)
     operations_email: str | None = None
     lead_email: str | None = None
     lead_role: str = "program_lead"

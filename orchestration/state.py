@@ -190,6 +190,8 @@ ledger = sa.Table(
     sa.Column("provider_message_id", sa.String(255)),
     sa.Column("detail", sa.Text),
     sa.Column("updated_at", _Moment, nullable=False),
+    sa.Column("settled_at", _Moment),
+    sa.Column("settled_why", sa.Text),
     _one_of("status", SendStatus),
     sa.UniqueConstraint("message_kind", "subject_id", "letter", "recipient"),
 )
@@ -207,6 +209,8 @@ incidents = sa.Table(
     sa.Column("since", _Moment, nullable=False),
     sa.Column("opened_at", _Moment, nullable=False),
     sa.Column("seen_at", _Moment, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("well_since", _Moment),
     sa.Column("recovered_at", _Moment),
     sa.Index(
         "uq_incidents_open",
@@ -340,6 +344,8 @@ class LedgerRow:
     provider_message_id: str | None
     detail: str | None
     updated_at: datetime
+    settled_at: datetime | None
+    settled_why: str | None
 
 
 @dataclass(frozen=True)
@@ -368,13 +374,22 @@ class Restored:
 
 @dataclass(frozen=True)
 class Undelivered:
-    """A message that was taken and did not arrive: the ledger's key, what was reported, when."""
+    """A review or letter that did not arrive.
 
-    message_kind: str
-    subject_id: str
-    letter: str
+    Attributes:
+        number: of its row in the ledger.
+        roles: of the recipient, as they were sealed, such as ``executive_sponsor, ld_head``.
+        kind: what was reported; None where the channel itself refused it for good.
+        happened_at: aware time of that.
+        reason: the server's words, perhaps with an address in them.
+    """
+
+    number: int
+    ritual: str
+    period_id: str
     recipient: str
-    kind: Report
+    roles: str
+    kind: Report | None
     happened_at: datetime
     reason: str
 
@@ -1335,37 +1350,111 @@ class State:
             .values(applied_at=now)
         )
 
-    def undelivered(self, since: datetime | None = None) -> list[Undelivered]:
-        """Messages that bounced, were blocked or dropped and stand as failed, oldest first.
+    def undelivered(self, *, by_report: bool) -> list[Undelivered]:
+        """Reviews and letters that reached nobody: refused for good, bounced, blocked or dropped.
+
+        One is over once a person has settled it, or a later message of any kind has reached the
+        same recipient.
 
         Args:
-            since: only what happened at or after it.
+            by_report: whether the channel reports deliveries: then only a report counts as one.
+
+        Returns:
+            Oldest first.
         """
-        query = (
-            sa.select(ledger, provider_events.c.kind, provider_events.c.happened_at,
-                      provider_events.c.reason)
-            .join(provider_events, provider_events.c.ledger_id == ledger.c.ledger_id)
+        later = ledger.alias("later")
+        delivered = (
+            sa.select(provider_events.c.event_id)
             .where(
-                ledger.c.status == SendStatus.FAILED, provider_events.c.kind.in_(UNDELIVERED)
+                provider_events.c.ledger_id == later.c.ledger_id,
+                provider_events.c.kind == Report.DELIVERED,
+                provider_events.c.happened_at > ledger.c.updated_at,
             )
-            .order_by(provider_events.c.happened_at, ledger.c.ledger_id)
-        )  # fmt: skip
-        if since is not None:
-            query = query.where(provider_events.c.happened_at >= since)
+            .exists()
+        )
+        taken = sa.and_(
+            later.c.status == SendStatus.ACCEPTED, later.c.updated_at > ledger.c.updated_at
+        )
+        reached = (
+            sa.select(later.c.ledger_id)
+            .where(
+                later.c.recipient == ledger.c.recipient,
+                later.c.ledger_id != ledger.c.ledger_id,
+                delivered if by_report else sa.or_(delivered, taken),
+            )
+            .exists()
+        )
+        query = (
+            sa.select(
+                ledger,
+                editions.c.ritual,
+                editions.c.period_id,
+                edition_recipients.c.roles,
+                provider_events.c.kind,
+                provider_events.c.happened_at,
+                provider_events.c.reason,
+            )
+            .join(editions, editions.c.edition_id == ledger.c.subject_id)
+            .join(
+                edition_recipients,
+                sa.and_(
+                    edition_recipients.c.edition_id == ledger.c.subject_id,
+                    edition_recipients.c.letter == ledger.c.letter,
+                    edition_recipients.c.recipient == ledger.c.recipient,
+                ),
+            )
+            .outerjoin(
+                provider_events,
+                sa.and_(
+                    provider_events.c.ledger_id == ledger.c.ledger_id,
+                    provider_events.c.kind.in_(UNDELIVERED),
+                ),
+            )
+            .where(
+                ledger.c.message_kind == "edition",
+                ledger.c.status == SendStatus.FAILED,
+                ledger.c.settled_at.is_(None),
+                ~reached,
+            )
+            .order_by(ledger.c.updated_at, ledger.c.ledger_id, provider_events.c.happened_at)
+        )
         with self._read() as connection:
             last = {row.ledger_id: row for row in connection.execute(query)}
         return [
             Undelivered(
-                row.message_kind,
-                row.subject_id,
-                row.letter,
+                row.ledger_id,
+                row.ritual,
+                row.period_id,
                 row.recipient,
-                Report(row.kind),
-                row.happened_at,
-                row.reason,
+                row.roles,
+                Report(row.kind) if row.kind else None,
+                row.happened_at or row.updated_at,
+                (row.reason if row.kind else row.detail) or "",
             )
             for row in last.values()
         ]
+
+    def settle_undelivered(self, number: int, why: str) -> None:
+        """A person's word that nothing more is to be done about a message that reached nobody.
+
+        Raises:
+            Problem: there is no such message.
+        """
+        with self._write() as connection:
+            settled = connection.execute(
+                sa.update(ledger)
+                .where(
+                    ledger.c.ledger_id == number,
+                    ledger.c.status == SendStatus.FAILED,
+                    ledger.c.settled_at.is_(None),
+                )
+                .values(settled_at=self.now(), settled_why=why)
+            ).rowcount
+        if not settled:
+            raise Problem(
+                f"message {number} is none that failed and waits for a word.",
+                remedy="see the list: python -m orchestration undelivered list.",
+            )
 
     def decide(
         self,
@@ -1410,7 +1499,15 @@ class State:
                     ledger.c.recipient == recipient,
                     ledger.c.status == SendStatus.UNKNOWN,
                 )
-                .values(status=to, holder=None, lease_until=None, detail=why, updated_at=self.now())
+                .values(
+                    status=to,
+                    holder=None,
+                    lease_until=None,
+                    detail=why,
+                    updated_at=self.now(),
+                    settled_at=self.now() if to is SendStatus.FAILED else None,
+                    settled_why=why if to is SendStatus.FAILED else None,
+                )
             ).rowcount
             if changed != 1:
                 raise Problem(f"no message of {subject_id} to that recipient is unknown.")

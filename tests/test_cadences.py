@@ -43,6 +43,7 @@ from orchestration.state import State
 from orchestration.warehouse.published import initialise_published, publish
 from tests.delivery.conftest import make_draft
 from tests.test_two_years import repository_of
+from tests.warehouse.small_lake import PSEUDONYMS
 from tests.warehouse.town import Town, event
 
 APRIL = Period.parse("2026-04")
@@ -81,7 +82,14 @@ class Organisation:
 
     def has_figures(self, *periods: Period) -> None:
         with self.lake.connect() as connection:
-            publish(self.lake, connection, periods[0].grain, [(p, "b1") for p in periods], [])
+            publish(
+                self.lake,
+                connection,
+                periods[0].grain,
+                [(p, "b1") for p in periods],
+                [],
+                PSEUDONYMS,
+            )
 
     def was_closed(self, period: Period, *, allowed: bool = True) -> None:
         feeds = {

@@ -93,12 +93,16 @@ def judge(records: Iterable[RunRecord], job_assets: frozenset[AssetKey]) -> Judg
         left = _left(span, made, done)
         if left is None:
             continue
-        known = next((f for f in failures if _same(f, left, made, job_assets)), None)
-        if known is None:
-            known = Failure([], made if run.asset_selection else None)
-            failures.append(known)
-        known.spans = _joined([*known.spans, *left])
-        known.runs.append(record)
+        known = [f for f in failures if _same(f, left, made, job_assets)]
+        if not known:
+            known = [Failure([], made if run.asset_selection else None)]
+            failures += known
+        # what newer failures say of a partition stands
+        for each in known:
+            for of in each.spans:
+                left = _without(left, of)
+        known[0].spans = _joined([*known[0].spans, *left])
+        known[0].runs.append(record)
     return Judged(failures, well, whole)
 
 

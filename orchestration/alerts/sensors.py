@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dagster import (
     AssetCheckKey,
+    AssetKey,
     DagsterInstance,
     DefaultSensorStatus,
     SensorDefinition,
@@ -23,7 +24,7 @@ from orchestration.delivery.channels import open_channel
 from orchestration.incidents import OPERATIONS, Finding, open_incidents, settle
 from orchestration.lake import Lake
 from orchestration.problems import Problem
-from orchestration.settings import Secrets, Settings
+from orchestration.settings import AlertSettings, Secrets, Settings
 from orchestration.state import State
 
 WATCH_SENSOR = "watch_sensor"
@@ -33,7 +34,7 @@ WATCH_SENSOR = "watch_sensor"
 class Watched:
     """What the watch looks at in the Dagster instance."""
 
-    jobs: Sequence[str]
+    jobs: Mapping[str, frozenset[AssetKey]]
     checks: Sequence[AssetCheckKey]
 
 
@@ -59,9 +60,13 @@ def watch(
     lake = Lake(settings.lake_url, settings.duckdb)
     reaped = reap(instance, state)
     eye = Watch(settings, state, lake, instance, state.now())
-    _look(state, "feeds", eye.feeds)
-    _look(state, "checks", lambda: eye.checks(watched.checks))
-    _look(state, "runs", lambda: eye.runs(watched.jobs))
+    for part, judge in (
+        ("feeds", eye.feeds),
+        ("checks", lambda: eye.checks(watched.checks)),
+        ("runs", lambda: eye.runs(watched.jobs)),
+        ("mail", eye.mail),
+    ):
+        _look(state, settings.alerts, part, judge)
     faults: list[str] = []
     chat = None
     if secrets.alert_webhook is not None:
@@ -92,7 +97,7 @@ def watch(
     )
 
 
-def _look(state: State, what: str, judge: Callable[[], Seen]) -> None:
+def _look(state: State, alerts: AlertSettings, what: str, judge: Callable[[], Seen]) -> None:
     """Judge one part; a part that cannot be judged is a fault of its own and hides no other."""
     cause = f"watch {what}"
     seen = Seen()
@@ -113,7 +118,7 @@ def _look(state: State, what: str, judge: Callable[[], Seen]) -> None:
                 since=state.now(),
             ),
         )
-    settle(state, seen.findings, seen.judged)
+    settle(state, seen.findings, seen.judged, alerts)
 
 
 def build_sensors(settings: Settings) -> list[SensorDefinition]:
@@ -124,7 +129,10 @@ def build_sensors(settings: Settings) -> list[SensorDefinition]:
         if repository is None:
             raise Problem("the watch knows no repository.", remedy="run it by Dagster.")
         watched = Watched(
-            jobs=repository.job_names,
+            jobs={
+                name: frozenset(repository.get_job(name).asset_layer.selected_asset_keys)
+                for name in repository.job_names
+            },
             checks=sorted(repository.asset_graph.asset_check_keys),
         )
         with State.open(settings) as state:

@@ -67,7 +67,8 @@ class Round:
         for incident in open_incidents(self.state):
             rows = self._rows(incident)
             self._plan_opened(incident, rows)
-            if rows and self._is_working_day():
+            # what comes and goes, and is well just now, is nothing to be reminded of
+            if rows and incident.well_since is None and self._is_working_day():
                 self._plan_reminder(incident, rows)
                 self._plan_escalation(incident, rows)
         for incident in untold_recoveries(self.state):

@@ -6,14 +6,19 @@ ingested, a check whose run is still going) is left as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from dagster import (
+    AssetCheckEvaluation,
     AssetCheckKey,
     AssetCheckSeverity,
+    AssetKey,
     DagsterInstance,
+    DagsterRun,
     DagsterRunStatus,
     RunsFilter,
 )
@@ -23,21 +28,32 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
 )
 
-from orchestration.cadences import INGEST_JOB
+from orchestration.alerts.failing import PARTITION_TAG, Failure, judge
+from orchestration.cadences import INGEST_JOB, RANGE_END_TAG, RANGE_START_TAG
 from orchestration.delivery.mailings import pack
 from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import DeliveryManifest, initialise
-from orchestration.incidents import OPERATIONS, PROGRAMME, Finding, feed_owner
+from orchestration.incidents import (
+    OPERATIONS,
+    PROGRAMME,
+    Finding,
+    feed_owner,
+    open_incidents,
+)
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, at_hour, latest_closed
+from orchestration.quality.assets import freshness_check
 from orchestration.quality.close import Holdings, needed_until
 from orchestration.quality.freshness import Freshness, freshness
 from orchestration.scorecard.decisions import published_on
+from orchestration.scorecard.unreached import happened, mail_words, roles_words, undelivered
 from orchestration.settings import FeedName, Settings
-from orchestration.state import State
+from orchestration.state import State, Undelivered
 
 _PATIENCE_WITH_INGEST = timedelta(hours=2)
 _NAMED = 3
+_RUNS_JUDGED = 25
+"""Ended runs of a job that a look reads; an older failure stays open until it is made good."""
 _UNDER_WAY = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
 _ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 # what these show is told of the feed itself
@@ -86,9 +102,11 @@ class Watch:
         holdings = Holdings.read(self.lake)
         if not any(holdings.known[feed] for feed in CONTRACT if feed != "records"):
             return seen
+        ages = []
         for feed in self.settings.feeds:
             standing = holdings.standing[feed]
             judged = freshness(self.settings, feed, standing, self.now)
+            ages.append(judged)
             late = self._late(judged) if judged.state == "late" else None
             seen.add(f"feed {feed}", late)
             newest = max(
@@ -99,7 +117,37 @@ class Watch:
                 f"check quality/raw_{feed}",
                 self._refused(feed, newest, judged) if newest and refused else None,
             )
+        self._show(ages)
         return seen
+
+    def _show(self, judged: Sequence[Freshness]) -> None:
+        """Bring the freshness checks up to what is so: data ages without a run."""
+        checks = {
+            AssetCheckKey(AssetKey(["quality", f"raw_{each.feed}"]), "freshness"): freshness_check(
+                self.settings, each
+            )
+            for each in judged
+        }
+        storage = self.instance.event_log_storage
+        found = storage.get_latest_asset_check_execution_by_key(list(checks))
+        for key, result in checks.items():
+            record = found.get(key)
+            shown = record.evaluation if record is not None else None
+            is_so = (result.passed, result.severity)
+            if (shown is None and result.passed) or (
+                shown is not None and (shown.passed, shown.severity) == is_so
+            ):
+                continue
+            self.instance.report_runless_asset_event(
+                AssetCheckEvaluation(
+                    asset_key=key.asset_key,
+                    check_name=key.name,
+                    passed=result.passed,
+                    severity=result.severity,
+                    description=result.description,
+                    metadata=result.metadata,
+                )
+            )
 
     def _ingesting(self) -> bool:
         running = self.instance.get_run_records(
@@ -197,48 +245,122 @@ class Watch:
 
     # ---- runs ----------------------------------------------------------------------------
 
-    def runs(self, jobs: Sequence[str]) -> Seen:
-        """Jobs whose newest ended run failed; however often it failed, one finding."""
+    def runs(self, jobs: Mapping[str, frozenset[AssetKey]]) -> Seen:
+        """Jobs that failed for some partitions and have not done them since.
+
+        However often a job fails for the same, one finding; another period's success does not
+        close it.
+
+        Args:
+            jobs: each job with its assets.
+        """
         seen = Seen()
-        for job in jobs:
-            newest = self.instance.get_run_records(
-                RunsFilter(job_name=job, statuses=_ENDED), limit=1
+        open_causes = [each.cause for each in open_incidents(self.state)]
+        for job, assets in jobs.items():
+            judged = judge(
+                self.instance.get_run_records(
+                    RunsFilter(job_name=job, statuses=_ENDED), limit=_RUNS_JUDGED
+                ),
+                assets,
             )
-            if newest:
-                run = newest[0].dagster_run
-                failed = run.status is DagsterRunStatus.FAILURE
-                seen.add(f"run {job}", self._failed_run(job, run.run_id) if failed else None)
+            mine = {
+                cause: partition
+                for cause in open_causes
+                if (partition := _partition_of(cause, job)) is not _OTHER
+            }
+            for failure in judged.failures:
+                told = [c for c, p in mine.items() if c.endswith(_suffix(failure))
+                        and failure.covers(p)]  # fmt: skip
+                cause = min(told, default=_cause_of(job, failure))
+                seen.add(cause, self._failed_run(cause, job, failure))
+            seen.judged |= {c for c, partition in mine.items() if judged.is_well(partition)}
         return seen
 
-    def _failed_run(self, job: str, run_id: str) -> Finding:
-        good = self.instance.get_run_records(
-            RunsFilter(job_name=job, statuses=[DagsterRunStatus.SUCCESS]), limit=1
-        )
-        failures = RunsFilter(
-            job_name=job,
-            statuses=[DagsterRunStatus.FAILURE],
-            created_after=good[0].create_timestamp if good else None,
-        )
-        count = self.instance.get_runs_count(failures)
-        first = self.instance.get_run_records(failures, limit=1, ascending=True)
+    def _failed_run(self, cause: str, job: str, failure: Failure) -> Finding:
+        newest = failure.runs[0].dagster_run
+        count, since = len(failure.runs), _aware(failure.runs[-1].create_timestamp)
+        if count > 1:  # those that were not looked at may be of the same
+            alike = RunsFilter(
+                job_name=job,
+                statuses=[DagsterRunStatus.FAILURE],
+                tags={
+                    tag: value
+                    for tag, value in newest.tags.items()
+                    if tag in (PARTITION_TAG, RANGE_START_TAG, RANGE_END_TAG)
+                },
+                created_after=self._last_success(job, newest),
+            )
+            count = max(count, self.instance.get_runs_count(alike))
+            first = self.instance.get_run_records(alike, limit=1, ascending=True)
+            since = min([since, *(_aware(each.create_timestamp) for each in first)])
         steps = [
             each.step_key
-            for each in self.instance.get_run_step_stats(run_id)
+            for each in self.instance.get_run_step_stats(newest.run_id)
             if each.status is StepEventStatus.FAILURE
         ]
         where = ", ".join(steps[:_NAMED]) + (f" and {len(steps) - _NAMED} more" * (len(steps) > 3))
         named = "a run launched by hand" if job.startswith("__") else f"the job {job}"
+        of = _said_of(job, failure)
         times = "once" if count == 1 else f"{count} times in a row"
+        run_id = newest.run_id[:8]
         return Finding(
-            cause=f"run {job}",
+            cause=cause,
             owner=OPERATIONS,
-            title=f"{named} failed",
-            detail=f"It failed {times}, last in run {run_id[:8]}"
+            title=f"{named} failed{of}",
+            detail=f"It failed {times}, last in run {run_id}"
             + (f", at {where}." if steps else ", outside its steps (its process may have died)."),
             at_risk=self._at_risk(_grains_of(job)),
-            remedy=f"Open run {run_id[:8]} in Dagster, mend the cause that it names, and run it "
+            remedy=f"Open run {run_id} in Dagster, mend the cause that it names, and run it "
             "again: what was delivered stays delivered.",
-            since=_aware(first[0].create_timestamp) if first else self.now,
+            since=since,
+        )
+
+    def _last_success(self, job: str, failed: DagsterRun) -> datetime | None:
+        """When a run of just the same partitions last succeeded."""
+        tags = {
+            tag: value
+            for tag, value in failed.tags.items()
+            if tag in (PARTITION_TAG, RANGE_START_TAG, RANGE_END_TAG)
+        }
+        good = self.instance.get_run_records(
+            RunsFilter(job_name=job, statuses=[DagsterRunStatus.SUCCESS], tags=tags), limit=1
+        )
+        return good[0].create_timestamp if good else None
+
+    # ---- mail ----------------------------------------------------------------------------
+
+    def mail(self) -> Seen:
+        """Recipients whom a review or letter did not reach, one finding each.
+
+        It is over once a later mail has reached them, or a person has settled it.
+        """
+        seen = Seen(judged={e.cause for e in open_incidents(self.state) if e.cause[:5] == "mail "})
+        lost: dict[str, list[Undelivered]] = {}
+        for each in undelivered(self.settings, self.state):
+            lost.setdefault(each.recipient, []).append(each)
+        for mails in lost.values():
+            cause = f"mail {mails[0].number}"  # it is told in logs: no address
+            seen.add(cause, self._lost_mail(cause, mails))
+        return seen
+
+    def _lost_mail(self, cause: str, mails: Sequence[Undelivered]) -> Finding:
+        last = mails[-1]
+        told = "; ".join(
+            f"the {mail_words(each)} {happened(self.settings, each)}" for each in mails[-_NAMED:]
+        )
+        reason = " ".join(word for word in last.reason.split() if "@" not in word)
+        numbers = " or ".join(str(each.number) for each in mails)
+        return Finding(
+            cause=cause,
+            owner=OPERATIONS,
+            title=f"mail does not reach the {roles_words(last)}",
+            detail=f"{told[0].upper()}{told[1:]}." + (f" The server said: {reason}" * bool(reason)),
+            at_risk=self._at_risk(_grains_of(last.ritual)),
+            remedy="`python -m orchestration undelivered list` names the address. Correct it in "
+            "the HR records or name another holder of the role; lift the suppression at the mail "
+            "provider where there is one; hand over what they missed. It is over once a later "
+            f"mail has reached them, or by `undelivered settle {numbers} --why ...`.",
+            since=mails[0].happened_at,
         )
 
     # ---- editions ------------------------------------------------------------------------
@@ -280,6 +402,44 @@ def _grains_of(name: str) -> list[Grain]:
     words = name.replace("/", "_").split("_")
     found = [grain for grain in Grain if grain.value in words or grain.ritual in words]
     return found or list(Grain)
+
+
+_OTHER = object()
+
+
+def _cause_of(job: str, failure: Failure) -> str:
+    partition = f" {failure.first}" if failure.first else ""
+    return f"run {job}{partition}{_suffix(failure)}"
+
+
+def _suffix(failure: Failure) -> str:
+    """What tells runs of some assets only apart from those of others; empty for whole jobs."""
+    if failure.assets is None:
+        return ""
+    names = ",".join(sorted(key.to_string() for key in failure.assets))
+    return f" of {hashlib.sha256(names.encode()).hexdigest()[:8]}"
+
+
+def _partition_of(cause: str, job: str) -> Any:
+    """The partition that the cause of a run's incident names, None for a job without; ``_OTHER``
+    where it is another job's."""
+    what, _, rest = cause.partition(" ")
+    name, _, of = rest.partition(" ")
+    if (what, name) != ("run", job):
+        return _OTHER
+    return date.fromisoformat(of[:10]) if of[:1].isdigit() else None
+
+
+def _said_of(job: str, failure: Failure) -> str:
+    """' for October 2026', ' for 1 to 3 November 2026'; nothing for a job without partitions."""
+    if failure.first is None or failure.last is None:
+        return ""
+    grains = [grain for grain in Grain if grain.ritual in job.split("_")]
+    first, last = (
+        (Period.containing(grains[0], day).label if grains else str(day))
+        for day in (failure.first, failure.last)
+    )
+    return f" for {first}" if first == last else f" for {first} to {last}"
 
 
 def _aware(moment: datetime) -> datetime:

@@ -13,6 +13,7 @@ from orchestration.review.words import clean
 from orchestration.settings import PROJECT_ROOT, Settings
 
 OPENED, REMINDER, ESCALATION = "opened", "reminder", "escalation"
+_FLAPPING = "Comes and goes"
 _LISTED = 20
 _SUBJECT = 200
 _HEADINGS = {
@@ -63,7 +64,9 @@ def compose(
     blocks = [_block(settings, incident, stage) for incident, stage in said[:_LISTED]]
     left_out = max(len(said) - _LISTED, 0)
     # an alert is told whatever its words hold: what no header takes goes
-    subject = clean(f"{settings.organisation.name} adoption review: {_subject(said)}", _SUBJECT)
+    subject = clean(
+        f"{settings.organisation.name} adoption review: {_subject(settings, said)}", _SUBJECT
+    )
     closing = "This message is sent by the adoption review's watch; nobody reads replies to it."
     if faults:
         closing = (
@@ -88,10 +91,15 @@ def compose(
     return Words(subject, "\n\n".join([*parts, closing]) + "\n", html)
 
 
-def _subject(said: Sequence[tuple[Incident, str]]) -> str:
+def _heading(settings: Settings, incident: Incident, stage: str) -> str:
+    flapping = stage == OPENED and incident.is_flapping(settings.alerts)
+    return _FLAPPING if flapping else _HEADINGS[stage]
+
+
+def _subject(settings: Settings, said: Sequence[tuple[Incident, str]]) -> str:
     if len(said) == 1:
         ((incident, stage),) = said
-        return f"{_HEADINGS[stage].lower()}: {incident.title}"
+        return f"{_heading(settings, incident, stage).lower()}: {incident.title}"
     counts = {stage: sum(each == stage for _, each in said) for stage in _WEIGHT}
     named = ", ".join(
         f"{count} {_HEADINGS[stage].lower()}" for stage, count in counts.items() if count
@@ -101,7 +109,7 @@ def _subject(said: Sequence[tuple[Incident, str]]) -> str:
 
 def _block(settings: Settings, incident: Incident, stage: str) -> _Block:
     title = f"{incident.title[0].upper()}{incident.title[1:]}"
-    heading = f"{_HEADINGS[stage]}: {title} (incident {incident.incident_id})"
+    heading = f"{_heading(settings, incident, stage)}: {title} (incident {incident.incident_id})"
     since = _moment(settings, incident.since)
     if stage == RECOVERY:
         over = incident.recovered_at
@@ -115,10 +123,25 @@ def _block(settings: Settings, incident: Incident, stage: str) -> _Block:
         (
             ("What", incident.detail),
             ("Since", since),
+            *_how_often(settings, incident),
             ("At risk", incident.at_risk),
             ("To resolve", incident.remedy),
         ),
     )
+
+
+def _how_often(settings: Settings, incident: Incident) -> list[tuple[str, str]]:
+    alerts = settings.alerts
+    if not incident.is_flapping(alerts):
+        return []
+    return [
+        (
+            "How often",
+            f"It broke {incident.times} times within {alerts.flapping_hours:g} hours. You are "
+            "no longer told each time it comes and goes; it counts as recovered once it has been "
+            f"well for {alerts.flapping_hours:g} hours on end.",
+        )
+    ]
 
 
 def _moment(settings: Settings, moment: datetime) -> str:

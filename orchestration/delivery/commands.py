@@ -1,4 +1,5 @@
-"""The commands ``intents``, ``unknown``, ``serve-events`` and ``confirmation-link``."""
+"""The commands over what is sent: ``intents``, ``unknown``, ``undelivered``, ``serve-events`` and
+``confirmation-link``."""
 
 from __future__ import annotations
 
@@ -164,6 +165,38 @@ def settle(number: int, verdict: str, why: str) -> None:
     """Message NUMBER came, or will never come: nothing more is sent."""
     _decide(number, verdict, why)
     click.echo(f"{number} is {verdict}; nothing is sent.")
+
+
+@click.group()
+def undelivered() -> None:
+    """Reviews and letters that reached nobody: refused for good, bounced, blocked or dropped."""
+
+
+@undelivered.command("list")
+def list_undelivered() -> None:
+    """Print every message that did not arrive, with its number, and what is known of it."""
+    from orchestration.scorecard import unreached
+
+    settings = load_settings()
+    with State.open(settings) as state:
+        found = unreached.undelivered(settings, state)
+    for each in found:
+        click.echo(
+            f"{each.number:>6}  {unreached.mail_words(each)} to {each.recipient} "
+            f"({unreached.roles_words(each)}), {unreached.happened(settings, each)}: "
+            f"{each.reason or 'no reason given'}"
+        )
+    click.echo(f"{len(found)} undelivered.")
+
+
+@undelivered.command("settle")
+@click.argument("number", type=int)
+@click.option("--why", required=True, help="what was done; kept in the ledger")
+def settle_undelivered(number: int, why: str) -> None:
+    """Message NUMBER needs nothing more: it was handed over, or they have left."""
+    with State.open(load_settings()) as state:
+        state.settle_undelivered(number, f"a person's word: {why}")
+    click.echo(f"{number} is settled; nothing is sent.")
 
 
 @click.command("serve-events")

@@ -34,7 +34,7 @@ from orchestration.lake import Lake, quoted
 from orchestration.periods import Grain, Period, day_partitions, period_partitions
 from orchestration.quality.close import Holdings, PeriodClose, close_file, close_period
 from orchestration.quality.expectations import judge_all
-from orchestration.quality.freshness import freshness
+from orchestration.quality.freshness import Freshness, freshness
 from orchestration.quality.publish import Publication, publish
 from orchestration.settings import FeedName, Settings
 
@@ -140,7 +140,7 @@ def _raw_asset(settings: Settings, feed: FeedName, now: Clock) -> AssetsDefiniti
                 _contract_check(publication),
                 _expectations_check(publication),
                 _rows_check(publication),
-                _freshness_check(settings, publication, now()),
+                freshness_check(settings, freshness(settings, feed, publication.in_force, now())),
             ],
         )
 
@@ -235,16 +235,14 @@ def _rows_check(publication: Publication) -> AssetCheckResult:
     )
 
 
-def _freshness_check(
-    settings: Settings, publication: Publication, now: datetime
-) -> AssetCheckResult:
-    judged = freshness(settings, publication.feed, publication.in_force, now)
+def freshness_check(settings: Settings, judged: Freshness) -> AssetCheckResult:
+    """The check ``freshness`` of a feed: an error past its deadline, a warning while quiet."""
     return AssetCheckResult(
+        asset_key=AssetKey(["quality", f"raw_{judged.feed}"]),
         check_name="freshness",
         passed=judged.state in ("fresh", "not_connected"),
         severity=(AssetCheckSeverity.ERROR if judged.state == "late" else AssetCheckSeverity.WARN),
-        description=f"{publication.feed}: {judged.message} "
-        f"Owner: {settings.feeds[publication.feed].owner}.",
+        description=f"{judged.feed}: {judged.message} Owner: {settings.feeds[judged.feed].owner}.",
         metadata={
             "state": judged.state,
             "covered_until": str(judged.covered_until or ""),

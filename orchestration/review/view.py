@@ -156,6 +156,7 @@ def build_view(scorecard: Scorecard, cap: float = 1.0, most_units: int = 40) -> 
         ],
         "restatements": [cut(r, 240) for r in scorecard.restatements[:12]],
         "more_restatements": max(0, len(scorecard.restatements) - 12),
+        "unreached": [cut(line, 240) for line in scorecard.unreached[:12]],
         "privacy_threshold": str(scorecard.privacy_threshold),
         "charter": clean(scorecard.charter_hash)[:12],
         "code_version": clean(scorecard.code_version, 40),

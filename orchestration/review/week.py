@@ -100,12 +100,14 @@ def week_view(scorecard: Scorecard) -> dict[str, Any]:
         "warnings": [_warning(warning) for warning in warnings],
         "more_warnings": _first_of(len(warnings), more_warnings),
         "faults": " ".join(sentence(fault, 160) for fault in stand_up.faults) or None,
+        "unreached": " ".join(sentence(line, 200) for line in scorecard.unreached[:3]) or None,
         "sitting": next_sitting(scorecard.sitting),
     }
 
 
 def has_nothing(scorecard: Scorecard) -> bool:
-    """Nothing overdue or carried, no blocker, win, warning or unsettled role, no feed behind."""
+    """Nothing overdue or carried, no blocker, win, warning or unsettled role, no mail lost, no
+    feed behind."""
     stand_up = _stand_up(scorecard)
     return not (
         stand_up.overdue
@@ -114,6 +116,7 @@ def has_nothing(scorecard: Scorecard) -> bool:
         or stand_up.wins
         or stand_up.warnings
         or stand_up.faults
+        or scorecard.unreached
         or scorecard.stale_note
     )
 

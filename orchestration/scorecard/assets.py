@@ -33,6 +33,7 @@ from orchestration.scorecard.leaders import pages as leader_pages
 from orchestration.scorecard.marts import load_marts
 from orchestration.scorecard.model import Scorecard
 from orchestration.scorecard.since import keep_restatements, restated_since
+from orchestration.scorecard.unreached import unreached
 from orchestration.settings import Settings
 from orchestration.state import State
 
@@ -97,8 +98,12 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
             card = build_scorecard(marts, period, basis, settings, charter)
             with State.open(settings) as state:
                 editions = state.editions(grain.ritual)
+                lost = unreached(settings, state, period, editions)
             card = card.model_copy(
-                update={"restatements": restated_since(settings, period, editions)}
+                update={
+                    "restatements": restated_since(settings, period, editions),
+                    "unreached": lost,
+                }
             )
             # leaders see the month and the quarter; the stand-up's week is nobody's own page
             pages = (

@@ -474,6 +474,7 @@ class Scorecard(_Frozen):
     feeds: tuple[FeedStatus, ...]
     annotations: tuple[Annotation, ...] = ()
     restatements: tuple[str, ...] = ()
+    unreached: tuple[str, ...] = Field(default=(), description="mail that did not arrive")
     warnings: tuple[EarlyWarning, ...] = ()
     log: tuple[LogEntry, ...] = Field(
         default=(), description="decisions asked for by the review before, then open commitments"

@@ -25,7 +25,7 @@ from tests.quality.small_deliveries import in_place, manifest_of
 
 # a Tuesday morning; the month of September 2026 was due on its third working day, 5 October
 NOW = datetime(2026, 10, 6, 9, 0, tzinfo=UTC)
-NOTHING = Watched((), ())
+NOTHING = Watched({}, ())
 OWNER, LEAD, OPERATIONS = "hr@example.org", "lead@example.org", "ops@example.org"
 FEEDS = ("people", "org_units", "courses", "enrolments", "activity", "records")
 

@@ -73,7 +73,7 @@ def test_the_command_lists_what_is_open(
     office = open_office()
     monkeypatch.setattr(commands, "load_settings", lambda: office.settings)
     found = Finding("run x", "operations", "the job x failed", "Once.", "None.", "Mend it.", NOW)
-    report(office.state, found)
+    report(office.state, found, office.settings.alerts)
     lines = CliRunner().invoke(commands.incidents).output.splitlines()
     assert lines == [
         "Open incidents: 1.",

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+import time
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pytest
+from dagster import AssetCheckKey, AssetKey, DagsterInstance
 
 from orchestration.incidents import Finding, open_incidents, recover, report
 from orchestration.problems import Problem
+from orchestration.settings import PROJECT_ROOT
 from orchestration.state import SendStatus
 from tests.alerts.conftest import LEAD, NOW, OWNER, OfficeFactory
 from tests.quality.small_deliveries import in_place, manifest_of
@@ -139,13 +146,53 @@ def test_a_sender_that_died_while_sending_is_replaced(open_office: OfficeFactory
     office.deliver(END_OF_AUGUST)
     incident = report(
         office.state,
-        Finding("mail x", "feed people", "mail bounced", "It bounced.", "None.", "Ask.", NOW),
+        Finding("other x", "feed people", "x is broken", "It broke.", "None.", "Ask.", NOW),
+        office.settings.alerts,
     )
     office.state.plan("incident", str(incident.incident_id), [("opened", OWNER)])
     (row,) = office.state.ledger_rows("incident")
     office.state.claim(row, run_id="r", holder="gone")
     office.watch(minutes=2)  # the lease ran out
     assert office.mails() == [(OWNER, "6 faults (6 new)")]
+
+
+def test_a_sender_killed_between_sending_and_recording_tells_it_again(
+    open_office: OfficeFactory, tmp_path: Path
+) -> None:
+    """The server has the message and does not answer yet; the process is killed; the next tells."""
+    office = open_office("hang", "250")
+    office.deliver(END_OF_AUGUST)
+    settings = tmp_path / "settings.json"
+    settings.write_text(office.settings.model_dump_json(exclude_none=True))
+    script = (
+        "import sys\nfrom datetime import datetime\nfrom pathlib import Path\n"
+        "from dagster import DagsterInstance\n"
+        "from orchestration.alerts.sensors import Watched, watch\n"
+        "from orchestration.settings import Settings\nfrom orchestration.state import State\n"
+        "settings = Settings.model_validate_json(Path(sys.argv[1]).read_text())\n"
+        "with State.open(settings) as state, DagsterInstance.ephemeral() as instance:\n"
+        "    state.now = lambda: datetime.fromisoformat(sys.argv[2])\n"
+        "    watch(settings, state, instance, Watched({}, ()))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", script, str(settings), office.moment.isoformat()],
+        cwd=PROJECT_ROOT,
+    )
+    try:
+        ends = time.monotonic() + 120
+        while not office.mails():
+            assert process.poll() is None and time.monotonic() < ends
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+    assert [row.status for row in office.state.ledger_rows("incident")] == [SendStatus.SENDING] * 5
+    office.watch(minutes=2)
+    assert office.mails() == [(OWNER, "5 faults (5 new)")] * 2  # at least once
+    office.watch(minutes=2)
+    assert len(office.mails()) == 2
+    rows = office.state.ledger_rows("incident")
+    assert [row.status for row in rows] == [SendStatus.ACCEPTED] * 5
 
 
 def test_a_chat_that_is_down_holds_no_mail_up(open_office: OfficeFactory) -> None:
@@ -259,11 +306,88 @@ def test_a_webhook_nobody_knows_is_named_without_being_shown(open_office: Office
 
 
 def test_an_incident_is_one_from_the_first_report_to_recovery(open_office: OfficeFactory) -> None:
-    state = open_office().state
+    office = open_office()
+    state, alerts = office.state, office.settings.alerts
     first = Finding("run x", "operations", "x failed", "once", "none", "mend", NOW)
     again = Finding("run x", "operations", "x failed", "twice", "none", "mend", NOW.replace(hour=8))
-    number = report(state, first).incident_id
-    updated = report(state, again)
+    number = report(state, first, alerts).incident_id
+    updated = report(state, again, alerts)
     assert (updated.incident_id, updated.detail, updated.since) == (number, "twice", NOW)
-    assert recover(state, "run x") and not recover(state, "run x")
-    assert report(state, again).incident_id == number + 1
+    assert recover(state, "run x", alerts) and not recover(state, "run x", alerts)
+    assert report(state, again, alerts).incident_id == number + 1
+
+
+def test_what_comes_and_goes_is_told_as_such_and_then_left_alone(
+    open_office: OfficeFactory,
+) -> None:
+    """People breaks and recovers every hour for a day and more, then stays well."""
+    office = open_office(alerts={"escalation_hours": 26})
+    office.moment = NOW.replace(day=12)  # a Monday
+    good, bad = {"verdict": "promoted"}, {"verdict": "refused", "contract_problem": "no", "rows": 0}
+    office.deliver(date(2026, 10, 5))
+
+    def delivered(number: int, **fields: Any) -> None:
+        in_place(office.lake, manifest_of("people", date(2026, 10, 6), number + 1, **fields))
+
+    for hour in range(32):
+        delivered(hour, **(good if hour % 2 else bad))
+        office.watch(hours=1)
+    told = [subject for to, subject in office.mails() if to == OWNER]
+    assert told == [
+        "new: a delivery of people was refused",
+        "recovered: a delivery of people was refused",
+        "new: a delivery of people was refused",
+        "recovered: a delivery of people was refused",
+        "comes and goes: a delivery of people was refused",
+        "still open: a delivery of people was refused",  # a day later, and broken at that moment
+    ]
+    words = next(
+        " ".join(str(mail.get_body(("plain",)).get_content()).split())  # type: ignore[union-attr]
+        for to, mail, _ in office.mail.messages
+        if "comes and goes" in str(mail["Subject"])
+    )
+    assert "How often: It broke 3 times within 24 hours." in words
+    assert "it counts as recovered once it has been well for 24 hours on end." in words
+    assert [s for to, s in office.mails() if to == LEAD] == [
+        "not mended in time: a delivery of people was refused"
+    ]
+    (incident,) = open_incidents(office.state)
+    assert (incident.times, incident.well_since) == (16, office.moment)
+    office.watch(hours=23)
+    assert len(open_incidents(office.state)) == 1
+    office.watch(hours=1)
+    assert open_incidents(office.state) == []
+    assert [s for to, s in office.mails() if to == OWNER][6:] == [
+        "recovered: a delivery of people was refused"
+    ]
+    # settings say how often is often
+    calm = open_office(alerts={"flapping_times": 50})
+    assert not report(
+        calm.state, Finding("x", "operations", "x", "x", "x", "x", NOW), calm.settings.alerts
+    ).is_flapping(calm.settings.alerts)
+
+
+def test_the_check_shows_that_data_grows_old_without_any_run(
+    open_office: OfficeFactory, instance: DagsterInstance
+) -> None:
+    office = open_office()
+    key = AssetCheckKey(AssetKey(["quality", "raw_people"]), "freshness")
+
+    def shown() -> list[tuple[bool, str]]:
+        found = instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+        return [
+            (each.evaluation.passed, each.evaluation.severity.value)
+            for each in reversed(found)
+            if each.evaluation is not None
+        ]
+
+    office.deliver(date(2026, 10, 1))
+    office.watch()
+    assert shown() == []  # what was never shown and is well says nothing
+    office.watch(days=30)
+    office.watch(minutes=1)
+    assert shown() == [(False, "ERROR")]
+    office.deliver(date(2026, 11, 4), "people")
+    office.watch(minutes=1)
+    office.watch(minutes=1)
+    assert shown() == [(False, "ERROR"), (True, "WARN")]

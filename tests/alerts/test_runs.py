@@ -8,16 +8,19 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
+    AssetKey,
     DagsterInstance,
+    DagsterRun,
     DagsterRunStatus,
     Definitions,
+    RunRecord,
     asset,
     asset_check,
     build_sensor_context,
@@ -25,13 +28,17 @@ from dagster import (
     job,
     op,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
+from orchestration.alerts.failing import judge
 from orchestration.alerts.reaper import PROCESS_TAG, noted_in_process_executor, reap
 from orchestration.alerts.sensors import Watched, build_sensors
+from orchestration.cadences import RANGE_END_TAG, RANGE_START_TAG
 from orchestration.incidents import open_incidents
 from orchestration.settings import PROJECT_ROOT
 from orchestration.state import SendStatus, State, new_holder
-from tests.alerts.conftest import LEAD, OPERATIONS, OfficeFactory
+from tests.alerts.conftest import LEAD, NOW, OPERATIONS, OfficeFactory
 
 BROKEN: set[str] = set()
 
@@ -64,7 +71,10 @@ DEFINITIONS = Definitions(
     executor=noted_in_process_executor,
 )
 WATCHED = Watched(
-    jobs=("monthly_close", "build"),
+    jobs={
+        "monthly_close": frozenset(),
+        "build": frozenset({AssetKey(["warehouse", "kpi_values__month"])}),
+    },
     checks=tuple(DEFINITIONS.resolve_asset_graph().asset_check_keys),
 )
 
@@ -105,6 +115,94 @@ def test_a_run_that_fails_and_fails_is_one_message(
     run(instance)
     office.watch(WATCHED, seconds=60)
     assert office.mails()[1:] == [(OPERATIONS, "recovered: the job monthly_close failed")]
+
+
+def fail(instance: DagsterInstance, first: str, last: str = "", *, ok: bool = False) -> None:
+    """An ended run of the monthly close over some months."""
+    tags = {RANGE_START_TAG: first, RANGE_END_TAG: last} if last else {"dagster/partition": first}
+    status = DagsterRunStatus.SUCCESS if ok else DagsterRunStatus.FAILURE
+    instance.create_run_for_job(monthly_close, tags=tags, status=status)
+
+
+def test_one_months_success_closes_no_other_months_failure(
+    open_office: OfficeFactory, instance: DagsterInstance
+) -> None:
+    office = open_office()
+    office.moment = datetime.now(UTC)
+
+    def told() -> list[str]:
+        office.watch(WATCHED, seconds=60)
+        return [subject for _, subject in office.mails()]
+
+    fail(instance, "2026-09-01")
+    fail(instance, "2026-10-01", ok=True)
+    september = "new: the job monthly_close failed for September 2026"
+    assert told() == [september]
+    fail(instance, "2026-08-01", "2026-09-01")  # the same month again, in a range with another
+    fail(instance, "2026-11-01")
+    assert told() == [september, "new: the job monthly_close failed for November 2026"]
+    assert len(open_incidents(office.state)) == 2
+    fail(instance, "2026-11-01", ok=True)
+    assert told()[2:] == ["recovered: the job monthly_close failed for November 2026"]
+    fail(instance, "2026-09-01", ok=True)
+    assert sorted(told()[3:]) == [
+        # what is left of the range is told by its own name
+        "2 faults (1 recovered, 1 new)",
+    ]
+    assert "New: The job monthly_close failed for August 2026" in office.text()
+    assert "Recovered: The job monthly_close failed for" in office.text()
+    fail(instance, "2026-07-01", "2026-12-01", ok=True)
+    assert told()[4:] == ["recovered: the job monthly_close failed for August 2026"]
+    assert open_incidents(office.state) == []
+
+
+MONTHS = [date(2026, month, 1) for month in range(1, 13)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 11), st.integers(0, 4), st.booleans()), min_size=1, max_size=12
+    )
+)
+def test_what_is_failed_is_what_the_newest_run_of_each_partition_says(
+    runs: list[tuple[int, int, bool]],
+) -> None:
+    """Against the partitions taken one by one."""
+    records = []
+    for start, length, ok in runs:  # newest first
+        first, last = MONTHS[start], MONTHS[min(start + length, 11)]
+        run = DagsterRun(
+            job_name="j",
+            status=DagsterRunStatus.SUCCESS if ok else DagsterRunStatus.FAILURE,
+            tags={RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()},
+        )
+        records.append(RunRecord(1, run, NOW, NOW))
+    judged = judge(records, frozenset())
+    for place, month in enumerate(MONTHS):
+        newest = next((ok for start, length, ok in runs if start <= place <= start + length), None)
+        holders = [failure for failure in judged.failures if failure.covers(month)]
+        assert len(holders) == (newest is False), month
+        assert judged.is_well(month) == (newest is True), month
+
+
+def test_a_failure_is_made_good_in_steps_and_by_hand_of_the_same_assets_only() -> None:
+    a, b = AssetKey("a"), AssetKey("b")
+
+    def record(ok: bool, *assets: AssetKey) -> RunRecord:
+        run = DagsterRun(
+            job_name="j",
+            status=DagsterRunStatus.SUCCESS if ok else DagsterRunStatus.FAILURE,
+            tags={"dagster/partition": "2026-10-01"},
+            asset_selection=frozenset(assets) or None,
+        )
+        return RunRecord(1, run, NOW, NOW)
+
+    whole = frozenset({a, b})
+    assert judge([record(True, a), record(False)], whole).failures
+    assert not judge([record(True, b), record(True, a), record(False)], whole).failures
+    two = judge([record(False, a), record(False, b)], whole).failures
+    assert [failure.assets for failure in two] == [{a}, {b}]
+    assert len(judge([record(False, a), record(False)], whole).failures) == 1
 
 
 def test_a_failed_check_is_told_and_a_warning_is_not(
@@ -194,7 +292,7 @@ def test_a_killed_run_is_marked_failed_and_told(open_office: OfficeFactory, tmp_
         while (line := process.stdout.readline()) != "asleep\n":
             assert line, "the run never began"
         with DagsterInstance.from_config(str(home)) as instance:
-            watched = Watched(jobs=("sleeper",), checks=())
+            watched = Watched(jobs={"sleeper": frozenset()}, checks=())
             office = replace(open_office(), instance=instance, moment=datetime.now(UTC))
             office.state.now = lambda: office.moment  # type: ignore[method-assign]
             office.watch(watched)

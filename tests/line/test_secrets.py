@@ -74,7 +74,7 @@ def test_no_secret_is_anywhere_after_runs_that_failed(
             )  # fmt: skip
             said.append(publish(through(settings, channel="smtp", smtp=smtp), instance))
         with pytest.raises(Problem) as told:  # neither chat nor monitor can be reached
-            watch(settings, state, instance, Watched(("monthly_publish",), ()))
+            watch(settings, state, instance, Watched({"monthly_publish": frozenset()}, ()))
         said.append(str(told.value))
         assert "the chat was not taken" in said[-1]
         with pytest.raises(Problem, match="the outside monitor was not reached") as told:
