@@ -496,12 +496,10 @@ def test_an_event_counts_once_and_in_its_own_order(state: State) -> None:
     assert state.report([event("delivered", row, Report.DELIVERED, 4)]) == 1
     assert state.report([event("deferred", row, Report.DEFERRED, 6)]) == 1
     assert status(state) == {"a@x.org": "failed"}
-    assert [(each.recipient, each.kind) for each in state.undelivered()] == [("a@x.org", "bounce")]
-    assert state.undelivered(since=MORNING + timedelta(minutes=6)) == []
     # delivered after all; the bounce, replayed, is known
     assert state.report([event("later", row, Report.DELIVERED, 7)]) == 1
     assert state.report([bounce]) == 0
-    assert status(state) == {"a@x.org": "accepted"} and state.undelivered() == []
+    assert status(state) == {"a@x.org": "accepted"}
 
 
 def test_of_two_reports_of_one_second_the_bounce_counts(state: State) -> None:

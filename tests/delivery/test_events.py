@@ -155,7 +155,8 @@ def test_events_move_the_ledger_and_nothing_is_sent(
         assert post(url, [{**at[EVE], "event": "dropped", "sg_event_id": "7",
                            "reason": "Bounced Address"}]) == 204  # fmt: skip
     assert standing(state) == {ADA: "accepted", BOB: "failed", EVE: "failed"}
-    assert [(each.recipient, each.kind, each.reason) for each in state.undelivered()] == [
+    lost = state.undelivered(by_report=True)
+    assert [(each.recipient, each.kind, each.reason) for each in lost] == [
         (BOB, "blocked", "550 5.7.1 listed at example.com"),
         (EVE, "dropped", "Bounced Address"),
     ]
