@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
+SPARK_VENV := .venv-spark
+SPARK := $(SPARK_VENV)/.installed
 
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
@@ -14,10 +16,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCKED := --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links \
   -p 3.11 -q --custom-compile-command "make lock"
 
-.PHONY: help run ui test soak bench lint format lock dry-run clean
+.PHONY: help run ui test spark spark-cluster soak bench lint format lock dry-run clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 run: $(RUNTIME) ## The main job: sample files -> monthly executive review in the outbox
 	@$(BIN)/python -m orchestration run
@@ -29,7 +31,13 @@ dry-run: $(RUNTIME) ## Who would get which review, without sending
 	@$(BIN)/python -m orchestration dry-run
 
 test: $(DEVELOPMENT) ## All tests
-	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
+	@$(BIN)/python -m pytest tests -n 2 --dist loadfile --ignore tests/spark
+
+spark: $(DEVELOPMENT) $(SPARK) ## Every model and test on Apache Spark; tables equal to DuckDB's
+	@$(BIN)/python -m pytest tests/spark -s
+
+spark-cluster: $(DEVELOPMENT) $(SPARK) ## The same on a cluster of two workers on this machine
+	@ADOPTION_SPARK_CLUSTER=1 $(BIN)/python -m pytest tests/spark -s
 
 soak: $(DEVELOPMENT) ## The seeded proofs of the suite at full counts (kills, damage, random)
 	@ADOPTION_KILLS=200 ADOPTION_EXAMPLES=600 ADOPTION_SEEDS=20 ADOPTION_DAMAGES=2400 \
@@ -56,6 +64,8 @@ format: $(DEVELOPMENT) ## Format Python and SQL
 lock: ## Resolve the lock files anew (needs uv)
 	uv pip compile pyproject.toml --extra dev $(LOCKED) -o requirements-dev.lock
 	uv pip compile pyproject.toml -c requirements-dev.lock $(LOCKED) -o requirements.lock
+	uv pip compile pyproject.toml --extra spark -c requirements-dev.lock $(LOCKED) \
+	  -o requirements-spark.lock
 
 clean: ## Remove what runs have written (var/), keep the environment
 	rm -rf var
@@ -73,3 +83,9 @@ $(DEVELOPMENT): requirements-dev.lock | $(VENV)/bin/python
 	@echo "Installing for development (once)..."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@ $(RUNTIME)
+
+$(SPARK): requirements-spark.lock
+	@echo "Installing Spark (once)..."
+	@test -x $(SPARK_VENV)/bin/python || $(PYTHON) -m venv $(SPARK_VENV)
+	@$(SPARK_VENV)/bin/python -m pip install --quiet --require-hashes -r requirements-spark.lock
+	@touch $@

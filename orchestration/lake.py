@@ -39,11 +39,10 @@ class Lake:
 
     def __init__(self, url: str, engine: DuckDBSettings | None = None) -> None:
         self._fs: fsspec.AbstractFileSystem
-        self._fs, self._root = fsspec.core.url_to_fs(url)
+        # what another process writes is seen at once: no listing is kept
+        self._fs, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         self._engine = engine or DuckDBSettings()
-        self.is_local = "file" in (
-            self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,)
-        )
+        self.is_local = self.protocol == "file"
         self.root = self._root if self.is_local else url.rstrip("/")
 
     def path(self, *parts: str) -> str:
@@ -66,6 +65,12 @@ class Lake:
         connection.execute("SET TimeZone = 'UTC'")
         self.attach(connection)
         return connection
+
+    @property
+    def protocol(self) -> str:
+        """The name by which fsspec knows the file system: ``file``, ``s3``."""
+        protocol = self._fs.protocol
+        return str(protocol if isinstance(protocol, str) else protocol[0])
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let a connection read and write this lake's paths (needed where it is not local)."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from importlib.util import find_spec
 
+import yaml
 from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult
 
 from orchestration.alerts.reaper import process_tag
@@ -22,18 +23,50 @@ def instance_environment(settings: Settings) -> dict[str, str]:
     """What every process of the project's own Dagster instance needs in its environment.
 
     The instance's configuration is laid in ``<home>/dagster`` on the way.
+
+    Raises:
+        Problem: the instance is to be on PostgreSQL, and what it needs is not installed; or the
+            organisation's own ``dagster.yaml`` cannot be read.
     """
     folder = settings.home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_ROOT / "orchestration" / "dagster.yaml", folder / "dagster.yaml")
+    (folder / "dagster.yaml").write_text(_instance_configuration(settings))
     return {
         "DAGSTER_HOME": str(folder),
+        # what Dagster says to PostgreSQL is understood by this driver only
+        "ADOPTION_INSTANCE": (settings.paths.instance or "").replace("://", "+psycopg2://", 1),
         "ADOPTION_EVENT_LOG": str(folder / "history" / "runs"),
         "DAGSTER_EVENT_BATCH_SIZE": "1000",
         "DAGSTER_DISABLE_TELEMETRY": "1",
         # known and wanted: what this system is built on is still called beta
         "PYTHONWARNINGS": "ignore:Parameter `backfill_policy`",
     }
+
+
+def _instance_configuration(settings: Settings) -> str:
+    configuration = yaml.safe_load(
+        (PROJECT_ROOT / "orchestration" / "dagster.yaml").read_text(encoding="utf-8")
+    )
+    if settings.paths.instance is not None:
+        if find_spec("dagster_postgres") is None:
+            raise Problem(
+                "paths.instance is set, and Dagster's storage on PostgreSQL is not installed.",
+                remedy="install requirements-spark.lock instead of requirements.lock.",
+            )
+        del configuration["event_log_storage"]
+        # the URL itself stays in the environment: it may hold a password
+        configuration["storage"] = {"postgres": {"postgres_url": {"env": "ADOPTION_INSTANCE"}}}
+    own = settings.own_dagster_yaml
+    if own is not None:
+        try:
+            configuration |= yaml.safe_load(own.read_text(encoding="utf-8")) or {}
+        except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            raise Problem(
+                f"paths.dagster cannot be read: {error}.",
+                file=str(own),
+                remedy="write it as Dagster documents dagster.yaml.",
+            ) from error
+    return str(yaml.safe_dump(configuration))
 
 
 @contextlib.contextmanager

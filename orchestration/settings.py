@@ -114,11 +114,28 @@ class PathSettings(_Strict):
         default=None,
         description="folder of seed CSVs that replace the shipped charter's",
     )
+    dagster: Path | None = Field(
+        default=None,
+        description="a dagster.yaml of your own, which adds to the project's: run launcher, queue",
+    )
+    instance: str | None = Field(
+        default=None,
+        pattern="^postgresql://",
+        repr=False,  # it may hold a password, though PGPASSWORD is the better place
+        description="URL of Dagster's own storage on PostgreSQL; default SQLite in home",
+    )
     state: str | None = Field(
         default=None,
         repr=False,  # it may hold a password
         description="SQLAlchemy URL of the state database; default SQLite in home",
     )
+
+    @model_validator(mode="after")
+    def _a_database_each(self) -> PathSettings:
+        state = (self.state or "").partition("://")[2]
+        if self.instance is not None and self.instance.partition("://")[2] == state:
+            raise ValueError("state and instance each need a database of their own")
+        return self
 
 
 class DuckDBSettings(_Strict):
@@ -127,6 +144,20 @@ class DuckDBSettings(_Strict):
     memory_limit: str = "6GB"
     threads: int = Field(default=2, ge=1)
     lock_timeout_seconds: float = Field(default=600, ge=0)
+
+
+class WarehouseSettings(_Strict):
+    """What builds the models: DuckDB on this machine, or Apache Spark on one or many.
+
+    Where Spark runs and how large is its own configuration
+    (``spark-defaults.conf`` in the folder that ``SPARK_CONF_DIR`` names).
+    """
+
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark: Path | None = Field(
+        default=None,
+        description="folder of Spark's tables, which every worker reaches; default <home>/spark",
+    )
 
 
 class ReviewSettings(_Strict):
@@ -337,6 +368,7 @@ class Settings(_Strict):
     privacy: PrivacySettings = PrivacySettings()
     paths: PathSettings = PathSettings()
     duckdb: DuckDBSettings = DuckDBSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
     landing: LandingSettings = LandingSettings()
     review: ReviewSettings = ReviewSettings()
     delivery: DeliverySettings = DeliverySettings()
@@ -372,8 +404,17 @@ class Settings(_Strict):
 
     @property
     def warehouse_file(self) -> Path:
-        """The DuckDB file; it may be deleted and rebuilt at any time."""
-        return self.home / "warehouse" / "adoption.duckdb"
+        """The DuckDB file; it may be deleted and rebuilt at any time.
+
+        Where Spark builds the models it holds views of Spark's tables.
+        """
+        name = "adoption.duckdb" if self.warehouse.engine == "duckdb" else "spark.duckdb"
+        return self.home / "warehouse" / name
+
+    @property
+    def spark_folder(self) -> Path:
+        """Absolute folder of Spark's tables and of the metastore that lists them."""
+        return _absolute(self.warehouse.spark) if self.warehouse.spark else self.home / "spark"
 
     @property
     def state_url(self) -> str:
@@ -384,6 +425,11 @@ class Settings(_Strict):
     def backup_folder(self) -> Path | None:
         """Absolute folder that scheduled backups go to, where set."""
         return _absolute(self.backup.folder) if self.backup.folder else None
+
+    @property
+    def own_dagster_yaml(self) -> Path | None:
+        """The instance's configuration that adds to the project's, where set."""
+        return _absolute(self.paths.dagster) if self.paths.dagster else None
 
     @property
     def charter_overlay(self) -> Path | None:

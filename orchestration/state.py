@@ -525,7 +525,7 @@ class State:
             raise Problem(
                 f"no driver is installed for the state database ({parsed.drivername}).",
                 file=shown,
-                remedy="install it into the project's environment, for PostgreSQL: psycopg.",
+                remedy="install it; what PostgreSQL needs is in requirements-spark.lock.",
             ) from error
         except OSError as error:
             raise Problem(

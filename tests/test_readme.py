@@ -31,6 +31,9 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_the_settings_shown_are_valid() -> None:
-    (shown,) = re.findall(r"```toml\n(.*?)```", README, re.S)
+    shown, several_machines = re.findall(r"```toml\n(.*?)```", README, re.S)
     settings = Settings.model_validate(tomllib.loads(shown))
+    Settings.model_validate(
+        {"organisation": settings.organisation, **tomllib.loads(several_machines)}
+    )
     assert set(settings.feeds) == {"courses", "activity", "org_units", "records"}

@@ -34,6 +34,12 @@ def test_defaults_lie_under_the_home_folder(tmp_path: Path) -> None:
         ('[organisation]\nname = "T"\ncountry = "XX"\n', "XX"),
         ('[organisation]\nname = "T"\ncolour = "red"\n', "organisation.colour"),
         (MINIMAL + '[delivery]\nchannel = "pigeon"\n', "delivery.channel"),
+        (MINIMAL + '[warehouse]\nengine = "abacus"\n', "warehouse.engine"),
+        (
+            MINIMAL
+            + '[paths]\nstate = "postgresql+psycopg://h/d"\ninstance = "postgresql://h/d"\n',
+            "a database of their own",
+        ),
         (MINIMAL + '[delivery.smtp]\npassword = "hunter2"\n', "delivery.smtp.password"),
         (MINIMAL + '[feeds.peeple]\nfiles = { a = "a_{date}.csv" }\n', "feeds.peeple"),
         (MINIMAL + '[feeds.people]\nfiles = { a = "a.csv" }\n', "no {date}"),

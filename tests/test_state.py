@@ -34,8 +34,8 @@ from orchestration.state import (
     new_holder,
 )
 from tests.delivery.conftest import Clock
+from tests.postgresql import Server, sqlalchemy_url
 
-POSTGRES = os.environ.get("ADOPTION_TEST_POSTGRES")
 MIGRATIONS = Path(state_module.__file__).parent / "migrations"
 
 
@@ -43,14 +43,17 @@ def url_of(folder: Path) -> str:
     return f"sqlite:///{folder / 'state' / 'state.sqlite'}"
 
 
+@pytest.fixture(scope="module")
+def postgresql_url(postgresql: Server) -> str:
+    return sqlalchemy_url(postgresql.database("state"))
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
     if request.param == "sqlite":
         url = url_of(tmp_path)
-    elif POSTGRES is None:
-        pytest.skip("POSTGRESQL IS NOT TESTED: set ADOPTION_TEST_POSTGRES to an empty database")
     else:
-        url = POSTGRES
+        url = request.getfixturevalue("postgresql_url")
     with State.at(url, tmp_path) as opened:
         yield opened
         if request.param == "postgresql":

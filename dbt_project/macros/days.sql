@@ -15,10 +15,27 @@
     {%- if not execute -%}{%- do ref("stg_control__event_days") -%}{%- endif -%}
 {%- endmacro %}
 
-{# Before a day is built again, what stood of it goes, in the same transaction. #}
+{# Before a day is built again, what stood of it goes; DuckDB does both in one transaction. #}
 {% macro forget_days(relation) -%}
+    {{ return(adapter.dispatch("forget_days")(relation)) }}
+{%- endmacro %}
+
+{% macro default__forget_days(relation) -%}
     {%- if is_incremental() -%}
         delete from {{ relation }}
         where event_day in (select event_day from {{ ref("stg_control__event_days") }})
+    {%- endif -%}
+{%- endmacro %}
+
+{# Parquet tables lose rows by whole partitions only. #}
+{% macro spark__forget_days(relation) -%}
+    {%- if execute and is_incremental() -%}
+        {%- set days = run_query("select event_day from " ~ ref("stg_control__event_days")).rows -%}
+        {%- if days -%}
+            alter table {{ relation }} drop if exists
+            {%- for row in days %}
+                partition (event_day = date '{{ row[0] }}'){{ "," if not loop.last }}
+            {%- endfor -%}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}

@@ -4,6 +4,11 @@
     {{ return(adapter.dispatch("local_day")(moment, zone)) }}
 {%- endmacro %}
 
+{# The type of a moment, which has no time zone of its own. #}
+{% macro moment_type() -%}
+    {{ return(adapter.dispatch("moment_type")()) }}
+{%- endmacro %}
+
 {% macro add_days(day, count) -%}
     {{ return(adapter.dispatch("add_days")(day, count)) }}
 {%- endmacro %}

@@ -4,6 +4,10 @@
     cast(timezone({{ zone }}, {{ moment }}) as date)
 {%- endmacro %}
 
+{% macro default__moment_type() -%}
+    timestamptz
+{%- endmacro %}
+
 {% macro default__add_days(day, count) -%}
     ({{ day }} + cast({{ count }} as integer))
 {%- endmacro %}

@@ -72,6 +72,7 @@ from orchestration.warehouse.published import (
     initialise_published,
     publish,
 )
+from orchestration.warehouse.spark_tables import begin_build, end_build, show_tables
 
 STAGE = "warehouse"
 OWNERS = ["team:data-engineering"]
@@ -203,7 +204,7 @@ def _day_assets(settings: Settings, manifest: Mapping[str, Any]) -> AssetsDefini
                 days[0].event_day,
                 days[-1].event_day,
             )
-            prepare_event_days(settings, lake, days)
+            prepare_event_days(lake, days)
             yield from _dbt(context, settings, DAY_TAG)
             record_event_days(settings, days)
 
@@ -282,6 +283,7 @@ def _figures_asset(
             warehouse_lock(settings, f"publishing {grain} figures, run {context.run.run_id}"),
             warehouse_connection(settings) as connection,
         ):
+            show_tables(settings, connection)
             basis = BuildRecord(settings, grain).require_passed(
                 periods, Basis.now(settings, lake, periods), built
             )
@@ -395,6 +397,7 @@ def _dbt(context: AssetExecutionContext, settings: Settings, tag: str) -> Iterat
         profiles_dir=str(DBT_PROJECT),
         dbt_executable=dbt_executable(),
     )
+    begin_build(settings)
     # dagster-dbt adds the selection: the group's, or the subset that was asked for
     invocation = dbt.cli(
         ["build", "--exclude-resource-type", "unit_test"],
@@ -407,6 +410,7 @@ def _dbt(context: AssetExecutionContext, settings: Settings, tag: str) -> Iterat
         events.extend(invocation.stream())
     except Exception as error:
         failure = error
+    end_build(settings, invocation.process.poll())
     rows = _row_counts(settings) if failure is None else {}
     for event in events:
         if (

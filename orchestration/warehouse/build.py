@@ -36,6 +36,7 @@ from orchestration.warehouse.project import (
     target_folder,
 )
 from orchestration.warehouse.published import BUILD, published_builds
+from orchestration.warehouse.spark_tables import begin_build, end_build, table_folder
 
 FOUNDATION_TAG = "foundation"
 DAY_TAG = "day"
@@ -52,6 +53,7 @@ class DayInputs:
 def foundation_fingerprint(settings: Settings) -> str:
     """What seeds and staging are made from: code, charter, the settings that models read."""
     parts = [
+        settings.warehouse.engine,
         project_fingerprint(),
         charter_hash(charter_in_force(settings).folder),
         settings.organisation.model_dump_json(),
@@ -93,7 +95,7 @@ def pending_event_days(settings: Settings, lake: Lake) -> list[DayInputs]:
     if settings.warehouse_file.exists():
         with warehouse_connection(settings) as connection:
             _create_bookkeeping(connection)
-            if _has_table(connection, "main", "fct_person_day"):
+            if _has_day_facts(settings, connection):
                 built = dict(
                     connection.execute(
                         "SELECT event_day, inputs_hash FROM bookkeeping.event_days"
@@ -155,28 +157,27 @@ def _current_day_inputs(settings: Settings, lake: Lake) -> dict[date, str]:
     return dict(rows)
 
 
-def prepare_event_days(settings: Settings, lake: Lake, days: Sequence[DayInputs]) -> None:
-    """Tell dbt which days to build, and drop facts of days that no delivery holds any more."""
-    vanished = [inputs.event_day for inputs in days if not inputs.inputs_hash]
-    if vanished:
-        with warehouse_connection(settings) as connection:
-            listed = ", ".join(f"DATE '{day}'" for day in vanished)
-            connection.execute(f"DELETE FROM main.fct_person_day WHERE event_day IN ({listed})")
-            connection.execute(f"DELETE FROM bookkeeping.event_days WHERE event_day IN ({listed})")
-    write_event_days(lake, [inputs.event_day for inputs in days if inputs.inputs_hash])
+def prepare_event_days(lake: Lake, days: Sequence[DayInputs]) -> None:
+    """Tell dbt which days to build; one that no delivery holds any more is built empty."""
+    write_event_days(lake, [inputs.event_day for inputs in days])
 
 
 def record_event_days(settings: Settings, days: Sequence[DayInputs]) -> None:
     """Write down what the facts of these days now stand on. Needs the lock."""
-    rows = [[inputs.event_day, inputs.inputs_hash] for inputs in days if inputs.inputs_hash]
+    standing = [[inputs.event_day, inputs.inputs_hash] for inputs in days if inputs.inputs_hash]
+    vanished = [[inputs.event_day] for inputs in days if not inputs.inputs_hash]
     with warehouse_connection(settings) as connection:
         _create_bookkeeping(connection)
-        if rows:
-            connection.execute("BEGIN")
+        connection.execute("BEGIN")
+        if vanished:
             connection.executemany(
-                "INSERT OR REPLACE INTO bookkeeping.event_days VALUES (?, ?)", rows
+                "DELETE FROM bookkeeping.event_days WHERE event_day = ?", vanished
             )
-            connection.execute("COMMIT")
+        if standing:
+            connection.executemany(
+                "INSERT OR REPLACE INTO bookkeeping.event_days VALUES (?, ?)", standing
+            )
+        connection.execute("COMMIT")
 
 
 def _create_bookkeeping(connection: duckdb.DuckDBPyConnection) -> None:
@@ -188,10 +189,11 @@ def _create_bookkeeping(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+def _has_day_facts(settings: Settings, connection: duckdb.DuckDBPyConnection) -> bool:
+    if settings.warehouse.engine == "spark":
+        return table_folder(settings, "fct_person_day").is_dir()
     row = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
-        [schema, table],
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'fct_person_day'"
     ).fetchone()
     return bool(row and row[0])
 
@@ -208,7 +210,7 @@ def bring_base_up_to_date(settings: Settings, lake: Lake) -> list[str]:
     built = [FOUNDATION_TAG] if bring_foundation_up_to_date(settings) else []
     days = pending_event_days(settings, lake)
     if days:
-        prepare_event_days(settings, lake, days)
+        prepare_event_days(lake, days)
         _run_dbt(settings, DAY_TAG)
         record_event_days(settings, days)
         built.append(DAY_TAG)
@@ -234,6 +236,7 @@ def build_arguments(tag: str) -> list[str]:
 
 
 def _run_dbt(settings: Settings, tag: str) -> None:
+    begin_build(settings)
     done = subprocess.run(  # noqa: S603 (our own dbt, no shell)
         [
             dbt_executable(),
@@ -247,6 +250,7 @@ def _run_dbt(settings: Settings, tag: str) -> None:
         capture_output=True,
         text=True,
     )
+    end_build(settings, done.returncode)
     if done.returncode != 0:
         raise Problem(
             f"dbt could not build the {tag} models: {(done.stdout + done.stderr).strip()[-3000:]}",

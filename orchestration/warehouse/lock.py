@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from orchestration.problems import Problem
 from orchestration.settings import Settings
+from orchestration.warehouse.spark_tables import forget_half_built
 
 
 @contextmanager
@@ -49,6 +50,7 @@ def warehouse_lock(settings: Settings, purpose: str) -> Iterator[Path]:
                 }
             )
         )
+        forget_half_built(settings)
         yield file
     finally:
         lock.release()

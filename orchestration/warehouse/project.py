@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -26,13 +27,18 @@ def dbt_executable() -> str:
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
     """What the dbt project reads from its environment (profiles.yml, sources, seed path)."""
+    lake = Lake(settings.lake_url)
     return {
         "ADOPTION_WAREHOUSE": str(settings.warehouse_file),
-        "ADOPTION_LAKE": Lake(settings.lake_url).root,
+        "ADOPTION_SPARK": str(settings.spark_folder),
+        "ADOPTION_LAKE": lake.root,
+        # DuckDB reads what is not local by fsspec, in dbt as elsewhere
+        "ADOPTION_FILESYSTEMS": json.dumps([] if lake.is_local else [{"fs": lake.protocol}]),
         "ADOPTION_CHARTER": str(settings.home / "charter"),
         "ADOPTION_MEMORY_LIMIT": settings.duckdb.memory_limit,
         "ADOPTION_THREADS": str(settings.duckdb.threads),
         "DBT_PROFILES_DIR": str(DBT_PROJECT),
+        "DBT_TARGET": settings.warehouse.engine,
         "DBT_TARGET_PATH": str(target_folder(settings)),
         "DBT_LOG_PATH": str(target_folder(settings)),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",

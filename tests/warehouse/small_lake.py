@@ -7,11 +7,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import Any, Literal
 
 from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import (
@@ -24,17 +23,23 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period
 from orchestration.pseudonyms import MARTS, Pseudonyms
 from orchestration.settings import (
+    PROJECT_ROOT,
     FeedName,
     OrganisationSettings,
     PathSettings,
     Settings,
+    WarehouseSettings,
 )
 from orchestration.warehouse.control import initialise_control, write_event_days, write_periods
+from orchestration.warehouse.lock import warehouse_connection
 from orchestration.warehouse.project import DBT_PROJECT, dbt_environment, dbt_executable
 from orchestration.warehouse.published import initialise_published
+from orchestration.warehouse.spark_tables import show_tables
 
 Row = Mapping[str, Any]
 PSEUDONYMS = Pseudonyms(bytes(range(32)), MARTS)
+Engine = Literal["duckdb", "spark"]
+_DBT_WITH_SPARK = PROJECT_ROOT / ".venv-spark" / "bin" / "dbt"
 
 
 class SmallLake:
@@ -91,8 +96,10 @@ class SmallLake:
             write_periods(self.lake, grain, [p for p in periods if p.grain is grain])
         write_event_days(self.lake, days)
         self.settings.warehouse_file.parent.mkdir(parents=True, exist_ok=True)
+        spark = self.settings.warehouse.engine == "spark"
+        dbt = str(_DBT_WITH_SPARK) if spark else dbt_executable()
         done = subprocess.run(
-            [dbt_executable(), "--quiet", *command, "--project-dir", str(DBT_PROJECT)],
+            [dbt, "--quiet", *command, "--project-dir", str(DBT_PROJECT)],
             env={**os.environ, **dbt_environment(self.settings)},
             cwd=DBT_PROJECT,
             capture_output=True,
@@ -100,10 +107,18 @@ class SmallLake:
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def on(self, engine: Engine) -> SmallLake:
+        """The same lake, whose models another engine builds."""
+        other = copy(self)
+        other.settings = self.settings.model_copy(
+            update={"warehouse": WarehouseSettings(engine=engine)}
+        )
+        return other
+
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query over the built warehouse."""
-        with duckdb.connect(str(self.settings.warehouse_file), read_only=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+        with warehouse_connection(self.settings) as connection:
+            show_tables(self.settings, connection)
             return connection.execute(sql).fetchall()
 
     def _write(self, columns: Mapping[str, str], rows: Sequence[Row], *place: str) -> None:

@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
+        partition_by=['event_day'],
         tags=['day'],
         pre_hook="{{ forget_days(this) }}",
     )

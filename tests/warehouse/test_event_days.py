@@ -1,0 +1,69 @@
+"""Which days' activity facts are out of date; a day nobody delivers any more is emptied."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from orchestration.feeds.deliveries import DeliveryManifest, rewrite_in_force, save_manifest
+from orchestration.warehouse.build import (
+    pending_event_days,
+    prepare_event_days,
+    record_event_days,
+)
+from orchestration.warehouse.lock import warehouse_connection, warehouse_lock
+from tests.warehouse.small_lake import SmallLake
+
+FIRST, SECOND = date(2026, 7, 1), date(2026, 7, 2)
+
+
+def _deliver(small: SmallLake, sequence: int, *days: date) -> None:
+    save_manifest(
+        small.lake,
+        DeliveryManifest(
+            feed="activity",
+            delivery_id=f"{SECOND}.{sequence:03d}",
+            delivery_date=SECOND,
+            sequence=sequence,
+            files=[],
+            content_hash=f"content {sequence}",
+            event_days=list(days),
+            verdict="promoted",
+            landed_at="2026-07-03T00:00:00Z",
+        ),
+    )
+    rewrite_in_force(small.lake, "activity")
+
+
+def _pending(small: SmallLake) -> dict[date, bool]:
+    """Each day that is out of date, and whether any delivery holds it."""
+    return {
+        d.event_day: bool(d.inputs_hash) for d in pending_event_days(small.settings, small.lake)
+    }
+
+
+def _asked_of_dbt(small: SmallLake) -> list[date]:
+    with small.lake.connect() as connection:
+        file = small.lake.path("control", "event_days.parquet")
+        rows = connection.execute(f"SELECT event_day FROM '{file}' ORDER BY ALL").fetchall()
+    return [day for (day,) in rows]
+
+
+def test_a_day_that_no_delivery_holds_any_more_is_built_once_more(tmp_path: Path) -> None:
+    small = SmallLake(tmp_path)
+    _deliver(small, 1, FIRST, SECOND)
+    with warehouse_lock(small.settings, "test"):
+        assert _pending(small) == {FIRST: True, SECOND: True}
+        record_event_days(small.settings, pending_event_days(small.settings, small.lake))
+        assert _pending(small) == {FIRST: True, SECOND: True}  # there are no facts yet
+        with warehouse_connection(small.settings) as connection:
+            connection.execute("CREATE TABLE main.fct_person_day (event_day DATE)")
+        assert _pending(small) == {}
+
+        _deliver(small, 2, FIRST)
+        assert _pending(small) == {FIRST: True, SECOND: False}
+        days = pending_event_days(small.settings, small.lake)
+        prepare_event_days(small.lake, days)
+        assert _asked_of_dbt(small) == [FIRST, SECOND]
+        record_event_days(small.settings, days)
+        assert _pending(small) == {}
