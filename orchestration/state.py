@@ -196,6 +196,13 @@ ledger = sa.Table(
     sa.UniqueConstraint("message_kind", "subject_id", "letter", "recipient"),
 )
 
+_MESSAGE_OF_RECIPIENT = sa.and_(
+    ledger.c.message_kind == "edition",
+    ledger.c.subject_id == edition_recipients.c.edition_id,
+    ledger.c.letter == edition_recipients.c.letter,
+    ledger.c.recipient == edition_recipients.c.recipient,
+)
+
 incidents = sa.Table(
     "incidents",
     metadata,
@@ -764,15 +771,7 @@ class State:
                 .select_from(
                     edition_recipients.join(editions)
                     .join(intents)
-                    .outerjoin(
-                        ledger,
-                        sa.and_(
-                            ledger.c.message_kind == "edition",
-                            ledger.c.subject_id == edition_recipients.c.edition_id,
-                            ledger.c.letter == edition_recipients.c.letter,
-                            ledger.c.recipient == edition_recipients.c.recipient,
-                        ),
-                    )
+                    .outerjoin(ledger, _MESSAGE_OF_RECIPIENT)
                 )
                 .where(
                     ledger.c.ledger_id.is_(None), intents.c.status != IntentStatus.SETTLED
@@ -891,15 +890,7 @@ class State:
             waiting = connection.execute(
                 sa.select(sa.func.count())
                 .select_from(
-                    editions.join(edition_recipients).outerjoin(
-                        ledger,
-                        sa.and_(
-                            ledger.c.message_kind == "edition",
-                            ledger.c.subject_id == edition_recipients.c.edition_id,
-                            ledger.c.letter == edition_recipients.c.letter,
-                            ledger.c.recipient == edition_recipients.c.recipient,
-                        ),
-                    )
+                    editions.join(edition_recipients).outerjoin(ledger, _MESSAGE_OF_RECIPIENT)
                 )
                 .where(
                     editions.c.intent_id == intent_id,
