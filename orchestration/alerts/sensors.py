@@ -65,6 +65,7 @@ def watch(
         ("checks", lambda: eye.checks(watched.checks)),
         ("runs", lambda: eye.runs(watched.jobs)),
         ("mail", eye.mail),
+        ("what is held", eye.waiting),
     ):
         _look(state, settings.alerts, part, judge)
     faults: list[str] = []

@@ -1,4 +1,5 @@
-"""What is broken now: feeds whose data is late, refused deliveries, failed checks, failed runs.
+"""What is broken now: feeds whose data is late, refused deliveries, failed checks, failed runs,
+mail that did not arrive, reviews that wait for a person.
 
 Each watch gives its findings and the causes it could judge. What it cannot judge (data just being
 ingested, a check whose run is still going) is left as it was.
@@ -30,7 +31,7 @@ from dagster._core.storage.asset_check_execution_record import (
 
 from orchestration.alerts.failing import PARTITION_TAG, Failure, judge
 from orchestration.cadences import INGEST_JOB, RANGE_END_TAG, RANGE_START_TAG
-from orchestration.delivery.mailings import pack
+from orchestration.delivery.mailings import MAILINGS, pack
 from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import DeliveryManifest, initialise
 from orchestration.incidents import (
@@ -48,7 +49,7 @@ from orchestration.quality.freshness import Freshness, freshness
 from orchestration.scorecard.decisions import published_on
 from orchestration.scorecard.unreached import happened, mail_words, roles_words, undelivered
 from orchestration.settings import FeedName, Settings
-from orchestration.state import State, Undelivered
+from orchestration.state import Intent, State, Undelivered
 
 _PATIENCE_WITH_INGEST = timedelta(hours=2)
 _NAMED = 3
@@ -342,6 +343,30 @@ class Watch:
             cause = f"mail {mails[0].number}"  # it is told in logs: no address
             seen.add(cause, self._lost_mail(cause, mails))
         return seen
+
+    def waiting(self) -> Seen:
+        """Reviews and letters that wait for a person's word, one finding each: held by somebody,
+        or by a restore, they would be forgotten."""
+        known = {e.cause for e in open_incidents(self.state) if e.cause.startswith("held ")}
+        seen = Seen(judged=known)
+        for intent in self.state.pending_intents():
+            cause = f"held {intent.ritual} {intent.period_id}"
+            seen.add(cause, self._held(cause, intent) if intent.held_by == "person" else None)
+        return seen
+
+    def _held(self, cause: str, intent: Intent) -> Finding:
+        words = f"the {MAILINGS[intent.ritual].words} of {Period.parse(intent.period_id).label}"
+        of = f"{intent.ritual} {intent.period_id}"
+        return Finding(
+            cause=cause,
+            owner=PROGRAMME,
+            title=f"{words} waits for a person",
+            detail=f"It is held: {intent.reason or 'no reason was given'}.",
+            at_risk=f"{words[0].upper()}{words[1:]}: it is not sent before somebody says so.",
+            remedy=f"Where it was not sent yet, `python -m orchestration intents release {of}`; "
+            f"where it was, or is not to be, `intents cancel {of} --why ...`.",
+            since=intent.updated_at,
+        )
 
     def _lost_mail(self, cause: str, mails: Sequence[Undelivered]) -> Finding:
         last = mails[-1]

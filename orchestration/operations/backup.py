@@ -8,7 +8,8 @@ other file with its size and SHA-256, and
   it can be looked into anywhere, and be restored into either.
 * ``editions/``: the sealed editions that this state knows. They are copied after it, so that none
   is missing; what was sealed meanwhile is left to the next backup.
-* ``dagster/``: the Dagster instance, its databases copied online and packed (``.gz``).
+* ``dagster/``: the Dagster instance, its databases copied online and packed (``.gz``). What it
+  keeps on PostgreSQL is that database's to back up.
 * ``records/``: what people recorded; ``charter/``: the programme charter in force.
 * ``lake/``, where asked for: copied while ingest and builds wait.
 

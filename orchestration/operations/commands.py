@@ -24,7 +24,8 @@ def backup(to: Path, lake: bool) -> None:
     """
     from orchestration.operations.backup import backup as back_up
 
-    done = back_up(load_settings(), to, lake=lake)
+    settings = load_settings()
+    done = back_up(settings, to, lake=lake)
     counts = done.manifest.counts
     click.echo(f"Backup: {done.folder}")
     click.echo(
@@ -32,6 +33,8 @@ def backup(to: Path, lake: bool) -> None:
     )
     parts = ", ".join(done.manifest.parts)
     click.echo(f"  parts: {parts}" + ("" if lake else " (the lake only with --lake)"))
+    if settings.paths.instance is not None:
+        click.echo("  Dagster's history is on PostgreSQL and not in it: back that up by itself")
     click.echo(
         f"  {len(done.manifest.files):,} files, {shown_bytes(done.manifest.bytes)}; "
         "every one was read back and is the same"
