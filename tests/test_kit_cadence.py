@@ -35,6 +35,7 @@ from tests.delivery.conftest import make_draft
 from tests.review import rituals, scorecards
 from tests.review.test_kit import CORE, month_of, page, warning
 from tests.test_cadences import Organisation
+from tests.warehouse.small_lake import PSEUDONYMS
 
 MAY, JUNE = Period.parse("2026-05"), Period.parse("2026-06")
 W23, W24, W25, W26 = (Period.parse(f"2026-W{number}") for number in (23, 24, 25, 26))
@@ -79,7 +80,7 @@ class Company(Organisation):
                 "NULL AS manager_id, true AS is_active, NULL AS deputy_person_id"
             )
             models = [f"named_leaders__{grain}", f"contacts__{grain}"]
-            publish(self.lake, connection, grain, [(period, "b1")], models)
+            publish(self.lake, connection, grain, [(period, "b1")], models, PSEUDONYMS)
         self.was_closed(period)
         make_draft(pack(grain).draft(self.settings, period))
         pages = [page(person_id=person, name=name, period_id=period.id)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestration.delivery.mailings import KIT
+from orchestration.delivery.mailings import KITS
 from orchestration.review.draft_files import PAGE
 from orchestration.review.kit import read_kit_page
 from orchestration.scorecard.draft import (
@@ -21,7 +21,9 @@ def test_nothing_small_can_be_worked_out_of_the_sample(organisation: Organisatio
     settings = organisation.settings
     card = read_scorecard(draft_folder(settings, LAST) / FILE)
     pages = read_leaders(leaders_file(settings, LAST))
-    kits = [read_kit_page(page) for page in KIT.draft(settings, LAST).glob(f"*/{PAGE}")]
+    kits = [
+        read_kit_page(page) for page in KITS[LAST.grain].draft(settings, LAST).glob(f"*/{PAGE}")
+    ]
     edition = Edition(card, load_marts(organisation.lake, LAST), pages, kits)
     assert edition.leaks() == []
     assert sum(len(quantity.withheld) for quantity in edition.quantities()) > 10

@@ -28,7 +28,6 @@ from orchestration.operations.backup import (
     BackupManifest,
     backup,
     described,
-    fill,
     rows_of,
 )
 from orchestration.operations.backup import read_backup as read
@@ -36,7 +35,7 @@ from orchestration.operations.restore import restore
 from orchestration.problems import Problem
 from orchestration.runs import instance_environment, project_instance
 from orchestration.settings import PathSettings, Settings
-from orchestration.state import IntentStatus, SendStatus, State, metadata
+from orchestration.state import IntentStatus, SendStatus, State
 from tests.delivery.conftest import PROVENANCE, make_audience, make_draft, make_settings
 from tests.operations.conftest import (
     NOTE,
@@ -49,7 +48,7 @@ from tests.operations.conftest import (
     send,
 )
 from tests.operations.test_backup import rows
-from tests.test_state import POSTGRES
+from tests.postgresql import Server, sqlalchemy_url
 
 UPGRADES = Path(__file__).parent.parent / "upgrades"
 
@@ -265,35 +264,25 @@ def relist(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("back_into", ["postgresql", "sqlite"])
 def test_postgresql_is_backed_up_into_a_file_that_either_takes(
-    settings: Settings, tmp_path: Path, back_into: str
+    settings: Settings, tmp_path: Path, postgresql: Server, back_into: str
 ) -> None:
-    if POSTGRES is None:
-        pytest.skip("POSTGRESQL IS NOT TESTED: set ADOPTION_TEST_POSTGRES to an empty database")
     home = tmp_path / "elsewhere"
-    served = make_settings(home).model_copy(
-        update={"paths": PathSettings(home=home, state=POSTGRES)}
-    )
-    nothing: dict[str, list[object]] = {table.name: [] for table in metadata.sorted_tables}
+    url = sqlalchemy_url(postgresql.database(f"restored_{back_into}"))
+    served = make_settings(home).model_copy(update={"paths": PathSettings(home=home, state=url)})
+    send(served, SEPTEMBER)
     with State.open(served) as state:
-        fill(state, nothing)
-    try:
-        send(served, SEPTEMBER)
-        with State.open(served) as state:
-            before = rows_of(state)
-        folder = backup(served, tmp_path / "backups").folder
-        send(served, OCTOBER)
-        into = served if back_into == "postgresql" else make_settings(tmp_path / "file")
-        assert restore(into, folder, replace=True).faults == ()
-        with State.open(into) as state:
-            after = rows_of(state)
-            for name in before:
-                if name != "restores":
-                    assert [tuple(r) for r in after[name]] == [tuple(r) for r in before[name]]
-            opened = state.open_intent("monthly", OCTOBER.id, opened_by="schedule")
-            assert (opened.intent_id, opened.held_by) == (2, "person")
-    finally:
-        with State.open(served) as state:
-            fill(state, nothing)
+        before = rows_of(state)
+    folder = backup(served, tmp_path / "backups").folder
+    send(served, OCTOBER)
+    into = served if back_into == "postgresql" else make_settings(tmp_path / "file")
+    assert restore(into, folder, replace=True).faults == ()
+    with State.open(into) as state:
+        after = rows_of(state)
+        for name in before:
+            if name != "restores":
+                assert [tuple(r) for r in after[name]] == [tuple(r) for r in before[name]]
+        opened = state.open_intent("monthly", OCTOBER.id, opened_by="schedule")
+        assert (opened.intent_id, opened.held_by) == (2, "person")
 
 
 def test_a_backup_that_cannot_be_trusted_changes_nothing(
