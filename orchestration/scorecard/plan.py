@@ -22,7 +22,6 @@ _VOLUNTARY = "active_learner_rate"
 _EVIDENCE = {
     "governance_roles": "Governance roles",
     "calendar": "Calendar",
-    "edition": "Review sent",
     "confirmation": "Managers' confirmations",
     "decision_log": "Decision log",
     "completion": "Course completion",

@@ -294,7 +294,6 @@ SEEDS: dict[str, Seed] = {
                 "evidence_kind",
                 "governance_roles",
                 "calendar",
-                "edition",
                 "leader_action",
                 "confirmation",
                 "decision_log",
@@ -722,6 +721,11 @@ def _check_across(charter: Mapping[str, Rows], files: Mapping[str, Path]) -> Non
             )
         ),
     )
+    own_plan = files["engagement_plan"].parent != SHIPPED_CHARTER
+    # without any evidence it is of an earlier version
+    if own_plan and any(row["evidence"] for _, row in charter["engagement_plan"]):
+        proofs = _plan_proofs(charter)
+        each("engagement_plan", "evidence", lambda row: _evidence_fault(row, proofs))
     for number, row in charter["signal_rules"]:
         earlier = {r["rule_id"] for n, r in charter["signal_rules"] if n <= number}
         if len(earlier) > MOST_SIGNAL_RULES:
@@ -816,6 +820,44 @@ def _agenda_fault(row: Row) -> tuple[str, str] | None:
 def _time_of_day_fault(row: Row) -> tuple[str, str] | None:
     if row["starts_at"] and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", row["starts_at"]):
         return f"{row['starts_at']!r} is not a time of day.", "write it as 09:30."
+    return None
+
+
+def _plan_proofs(charter: Mapping[str, Rows]) -> Mapping[str, tuple[set[str], str]]:
+    """By kind of evidence: the words that the plan's model can prove, and what they are."""
+    actions = {row["kind"] for _, row in charter["leader_action_kinds"]}
+    rights = {row["decision_id"] for _, row in charter["decision_rights"]}
+    kinds = (actions, "kind of leader action (leader_action_kinds.csv)")
+    return {
+        "governance_roles": (set(ROLES), "governance role"),
+        "calendar": ({"town_hall_on", "first_review_on"}, "date of the programme"),
+        "leader_action": kinds,
+        "feedback": kinds,
+        "confirmation": kinds,
+        "decision_log": (
+            {*rights, "first_review_on", "oldest_open_action"},
+            "decision right (decision_rights.csv)",
+        ),
+        "completion": ({"sponsor", "elt"}, "group whose completions count"),
+    }
+
+
+def _evidence_fault(row: Row, proofs: Mapping[str, tuple[set[str], str]]) -> tuple[str, str] | None:
+    """What nothing could prove would be overdue for ever, and look like its owner's fault."""
+    if row["evidence_kind"] not in proofs:
+        return None  # proved by the figures, the registry or the leaders' targets themselves
+    known, what = proofs[row["evidence_kind"]]
+    words = row["evidence"].split("|") if row["evidence"] else []
+    if set(words) <= {"first_review_on"} and row["evidence_kind"] == "decision_log":
+        return (
+            f"{row['action']!r} names no decision that proves it.",
+            "name a decision right; first_review_on beside it says since when.",
+        )
+    if not words:
+        return f"{row['action']!r} names nothing that proves it.", did_you_mean("", known)
+    for word in words:
+        if word not in known:
+            return f"no {what} is called {word!r}.", did_you_mean(word, known)
     return None
 
 

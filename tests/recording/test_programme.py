@@ -200,7 +200,7 @@ def test_the_bounds_are_those_of_the_plan(small: Small) -> None:
     plan = (
         "day,phase,action,owner_role,evidence_kind,target,evidence\n"
         "5,visible_start,Hold the launch town hall,sponsor,leader_action,1,town_hall\n"
-        "20,visible_start,Hold the first review,sponsor,decision_log,1,\n"
+        "20,visible_start,Hold the first review,sponsor,decision_log,1,fund_campaign_within_limit\n"
     )
     (small.charter / "engagement_plan.csv").write_text(plan)
     assert "from 2026-12-01 to 2026-12-06" in str(refusal(small, WANTED))

@@ -32,10 +32,10 @@ def settings_for(home: Path, overlay: Path | None = None) -> Settings:
 
 
 def overlaid(tmp_path: Path, name: str, text: str, encoding: str = "utf-8") -> Settings:
-    """Settings with one overlay file; ``...`` as first line stands for the seed's header."""
+    """Settings with one overlay file; ``...`` at its start stands for the seed's header."""
     overlay = tmp_path / "overlay"
     overlay.mkdir(exist_ok=True)
-    if text.startswith("...\n"):
+    if text.startswith("..."):
         needed = (c.name for c in SEEDS[name].columns if not c.may_lack)
         text = ",".join(needed) + text[3:]
     (overlay / f"{name}.csv").write_bytes(text.encode(encoding))
@@ -329,6 +329,29 @@ def test_rows_in_force_at_different_dates_may_share_an_identifier(tmp_path: Path
             "owner_role",
             1,
             "mean 'sponsor'",
+        ),
+        (
+            "engagement_plan",
+            "...,evidence\n14,visible_start,Hold it,sponsor,leader_action,1,town_hal\n",
+            "evidence",
+            1,
+            "mean 'town_hall'",
+        ),
+        (
+            "engagement_plan",
+            "...,evidence\n14,visible_start,Hold it,sponsor,leader_action,1,town_hall\n"
+            "30,visible_start,Review,sponsor,decision_log,1,first_review_on\n",
+            "evidence",
+            2,
+            "name a decision right",
+        ),
+        (
+            "engagement_plan",
+            "...,evidence\n14,visible_start,Hold it,sponsor,leader_action,1,town_hall\n"
+            "45,visible_start,Complete it,elt_member,completion,90,\n",
+            "evidence",
+            2,
+            "names nothing that proves it",
         ),
         (
             "decision_rights",

@@ -2,6 +2,7 @@
    need a sponsor, an operator and a measurer, each with a deputy; an action of a running plan needs
    somebody who owns it; the rest holds of every role. #}
 {% macro governance_faults(grain) -%}
+{%- set deputy_steps = [1, 2, 4, 8] -%}
 with
 
 governance as (
@@ -141,6 +142,66 @@ crowded as (
     where governance.role not in ('elt_member', 'manager_rep', 'competency_owner')
     group by governance.period_start, governance.org_unit_id, governance.role
     having count(distinct governance.person_id) > 1
+),
+
+stand_ins as (
+    select distinct
+        governance.period_start,
+        governance.role,
+        governance.person_id,
+        governance.deputy_person_id
+    from governance
+    where governance.deputy_person_id is not null
+),
+
+-- who acts for somebody in the end, each round over twice as many steps
+{%- for steps in deputy_steps %}
+acts_within_{{ steps }} as (
+{%- if steps == 1 %}
+    select * from stand_ins
+{%- else %}
+{%- set before = 'acts_within_' ~ (steps // 2) %}
+    select * from {{ before }}
+    union
+    select
+        nearer.period_start,
+        nearer.role,
+        nearer.person_id,
+        farther.deputy_person_id
+    from {{ before }} as nearer
+    inner join {{ before }} as farther
+        on
+            nearer.period_start = farther.period_start
+            and nearer.role = farther.role
+            and nearer.deputy_person_id = farther.person_id
+{%- endif %}
+),
+{% endfor %}
+circles as (
+    select
+        stand_ins.period_start,
+        stand_ins.role,
+        stand_ins.person_id,
+        stand_ins.deputy_person_id,
+        case
+            when stand_ins.deputy_person_id = stand_ins.person_id
+                then 'deputises for themselves'
+            when back.person_id is not null then 'deputises for their own deputy'
+            else 'stands in a circle of deputies'
+        end as detail
+    from stand_ins
+    inner join acts_within_{{ deputy_steps[-1] }} as acts
+        on
+            stand_ins.period_start = acts.period_start
+            and stand_ins.role = acts.role
+            and stand_ins.person_id = acts.person_id
+            and stand_ins.person_id = acts.deputy_person_id
+    left join stand_ins as back
+        on
+            stand_ins.period_start = back.period_start
+            and stand_ins.role = back.role
+            and stand_ins.deputy_person_id = back.person_id
+            and stand_ins.person_id = back.deputy_person_id
 )
 
 select
@@ -197,19 +258,14 @@ select distinct
     governance.role,
     'circular_deputy' as fault,
     governance.person_id,
-    case
-        when governance.deputy_person_id = governance.person_id
-            then 'deputises for themselves'
-        else 'deputises for their own deputy'
-    end as detail
+    circles.detail
 from governance
-left join governance as deputies
+inner join circles
     on
-        governance.period_start = deputies.period_start
-        and governance.role = deputies.role
-        and governance.deputy_person_id = deputies.person_id
-        and governance.person_id = deputies.deputy_person_id
-where governance.deputy_person_id = governance.person_id or deputies.person_id is not null
+        governance.period_start = circles.period_start
+        and governance.role = circles.role
+        and governance.person_id = circles.person_id
+        and governance.deputy_person_id = circles.deputy_person_id
 
 union all
 select
