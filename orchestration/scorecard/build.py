@@ -350,9 +350,7 @@ class _Builder(Figures):
             annotations=self.annotations(),
             log=tuple(self.marts.decision_log),
             decommission=not_asked_yet(courses),
-            closing=tuple(
-                unit for unit, rows in plan.plans(self).items() if plan.awaits_closing(rows)
-            ),
+            closing=plan.closing(self),
         )
         decisions = ask(evidence)
         done = None if weekly else log.done_of_asked(self)

@@ -3,7 +3,7 @@
 At most three decisions, in this order (each needs a row of ``decision_rights`` that says who
 decides and in how many days; without one nobody could, and nothing is asked):
 
-1. scale, adjust or stop, where a unit's 90-day plan has reached its last day;
+1. scale, adjust or stop, for each unit whose 90-day plan has reached its last day;
 2. protected working time for the first KPI of learning on the job (``PRACTICE``) that signals
    concern, in the topmost units that do;
 3. a campaign for the largest unit whose voluntary active learners signal concern (the whole
@@ -61,7 +61,8 @@ class Evidence:
     Attributes:
         log: rows of the published ``decision_log``.
         decommission: candidates to decommission that no earlier review asked for.
-        closing: units whose plan has reached its last day undecided, in tree order.
+        closing: units whose plan has reached its last day undecided, in tree order; each asks for
+            itself, since their plans start on different days.
     """
 
     period: Period
@@ -132,7 +133,7 @@ def ask(evidence: Evidence) -> tuple[Decision, ...]:
     before = any(evidence.asked_before(f"campaign/{unit.org_unit_id}") for unit in evidence.units)
     answered |= {"active_learner_rate"} if campaign is not None or before else set()
     asked = [
-        _scale_adjust_stop(evidence),
+        *_scale_adjust_stop(evidence),
         _protected_time(evidence, pressing) if pressing is not None else None,
         campaign,
         *_escalated(evidence),
@@ -244,27 +245,28 @@ def _whole_days(days: object) -> int | None:
         return None
 
 
-def _scale_adjust_stop(evidence: Evidence) -> Decision | None:
+def _scale_adjust_stop(evidence: Evidence) -> list[Decision | None]:
     right = evidence.right("scale_adjust_stop")
-    if right is None or not evidence.closing:
-        return None
+    if right is None:
+        return []
     names = {unit.org_unit_id: unit.name for unit in evidence.units}
-    first = evidence.closing[0]
-    where = wording.listed([names.get(unit, unit) for unit in evidence.closing[:MOST_NAMED]])
-    return _decision(
-        evidence,
-        right,
-        f"scale-adjust-stop/{first}",
-        first,
-        what=f"Scale, adjust or stop the programme in {where}",
-        why="The 90-day plan of leader engagement has reached its last day.",
-        options=(
-            "Scale: take it to the next units, with the next commitments",
-            "Adjust: go on with another plan, named here",
-            "Stop, with a stated reason",
-        ),
-        if_not_taken="The programme runs on without a plan.",
-    )
+    return [
+        _decision(
+            evidence,
+            right,
+            f"scale-adjust-stop/{unit}",
+            unit,
+            what=f"Scale, adjust or stop the programme in {names.get(unit, unit)}",
+            why="The 90-day plan of leader engagement has reached its last day.",
+            options=(
+                "Scale: take it to the next units, with the next commitments",
+                "Adjust: go on with another plan, named here",
+                "Stop, with a stated reason",
+            ),
+            if_not_taken="The programme runs on without a plan.",
+        )
+        for unit in evidence.closing
+    ]
 
 
 def _escalated(evidence: Evidence) -> list[Decision]:

@@ -136,6 +136,24 @@ def _asks_for(figures: Figures, unit: str, rows: Sequence[Row], day: int) -> str
     return f"Day {PLAN_DAYS} is reached: scale, adjust or stop is for {who} to decide."
 
 
+def closing(figures: Figures) -> tuple[str, ...]:
+    """The units whose closing decision is asked for, in tree order.
+
+    A unit that was launched on one day with a unit above it has that one's decision.
+    """
+    found = {unit: rows for unit, rows in plans(figures).items() if awaits_closing(rows)}
+    launches = {unit: rows[0]["launch_on"] for unit, rows in found.items()}
+    return tuple(
+        unit
+        for unit in found
+        if not any(
+            launches[unit] == launches[above]
+            for above in found
+            if above != unit and unit in figures.beneath(above)
+        )
+    )
+
+
 def _share(done: int, due: int, figures: Figures) -> Figure:
     if not due:
         return wording.no_data("nothing is due yet")

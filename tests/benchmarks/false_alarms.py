@@ -277,6 +277,7 @@ def figures_of(
     """
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")  # the tables are what is read
         _load_feeds(connection, shipped, organisation)
         if with_activity:
             _load_activity(connection, organisation)

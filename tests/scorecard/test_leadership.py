@@ -281,6 +281,26 @@ def test_day_90_asks_for_scale_adjust_or_stop(full_case: Case, status: str) -> N
     assert decision.if_not_taken == "The programme runs on without a plan."
 
 
+def test_each_plan_that_ends_asks_for_itself(full_case: Case) -> None:
+    """a was asked last month and waits; of b and its part c, launched together, b is asked."""
+    for unit, above in (("a", "whole"), ("b", "whole"), ("c", "b"), ("d", "whole")):
+        full_case.unit(unit, above, name=unit.upper())
+    kind, evidence = CLOSING
+    row = {"evidence_kind": kind, "evidence": evidence}
+    for unit, launched in (
+        ("a", date(2026, 6, 20)), ("b", date(2026, 8, 2)), ("c", date(2026, 8, 2)),
+        ("d", date(2026, 8, 3)),
+    ):  # fmt: skip
+        plan_of(full_case, unit, launched, (90, "Hold the sync", "overdue", row))
+    full_case.log("2026-09/scale-adjust-stop/a", right_id="scale_adjust_stop", org_unit_id="a",
+                  asked_on=date(2026, 10, 7), status="open", waiting_days=24)  # fmt: skip
+    card = full_case.build()
+    assert [decision.decision_id for decision in card.decisions] == ["2026-10/scale-adjust-stop/b"]
+    assert card.leadership_page is not None
+    days = {plan.unit: (plan.day, plan.asks_for is not None) for plan in card.leadership_page.plans}
+    assert days == {"A": (133, True), "B": (90, True), "C": (90, True), "D": (89, False)}
+
+
 @pytest.mark.parametrize(
     ("variation", "verdict"),
     [
