@@ -21,6 +21,7 @@ class Charter:
     review_rules: tuple[Cells, ...] = ()
     blocker_rights: tuple[Cells, ...] = ()
     leader_targets: tuple[Cells, ...] = ()
+    early_warnings: tuple[Cells, ...] = ()
 
     def calendar(self, ritual: str) -> Cells | None:
         """The ritual's row of the review calendar."""
@@ -30,6 +31,14 @@ class Charter:
         """The value of a review rule that is in force on a day."""
         found = _in_force((r for r in self.review_rules if r["rule"] == name), on)
         return Decimal(found["value"]) if found else None
+
+    def action_days(self, warning_id: str, on: date) -> int | None:
+        """Days to act in on an early warning: its own, else those of all."""
+        own = _in_force((r for r in self.early_warnings if r["warning_id"] == warning_id), on)
+        if own and own["action_days"]:
+            return int(own["action_days"])
+        days = self.rule("action_days", on)
+        return int(days) if days else None
 
     def blocker(self, name: str) -> Cells | None:
         """The row that says by which decision right a kind of blocker is removed."""
@@ -62,6 +71,7 @@ def load_charter(settings: Settings) -> Charter:
         review_rules=rows("review_rules"),
         blocker_rights=rows("blocker_rights"),
         leader_targets=rows("leader_targets"),
+        early_warnings=rows("early_warnings"),
     )
 
 

@@ -27,7 +27,7 @@ _COMPARED = {"at_least": "at least", "over": "over", "under": "under"}
 
 def warnings(figures: Figures, charter: Charter) -> tuple[EarlyWarning, ...]:
     """The period's early warnings: units in tree order, then the longest standing first."""
-    due = new_due_on(figures, charter)
+    assigned = _assigned_on(figures, charter)
     known = {str(row["entry_id"]): row for row in figures.marts.decision_log}
     rows = sorted(
         figures.marts.early_warnings,
@@ -39,21 +39,23 @@ def warnings(figures: Figures, charter: Charter) -> tuple[EarlyWarning, ...]:
             str(r["entry_id"]),
         ),
     )
-    return tuple(_warning(row, figures, due, known.get(str(row["entry_id"]))) for row in rows)
+    found = []
+    for row in rows:
+        days = charter.action_days(str(row["warning_id"]), figures.period.end) or ACTION_DAYS
+        due = nth_working_day(assigned, days, figures.settings.organisation)
+        found.append(_warning(row, figures, due, known.get(str(row["entry_id"]))))
+    return tuple(found)
 
 
-def new_due_on(figures: Figures, charter: Charter) -> date:
-    """The due date of an action that this review assigns: working days after it sits.
+def _assigned_on(figures: Figures, charter: Charter) -> date:
+    """The day from which the working days of a new action count: its sitting's.
 
-    Where the calendar has no sitting they count from publication.
+    Where the calendar has no sitting it is the day of publication.
     """
     sits = sitting(figures.period, charter, figures.settings)
-    assigned = (
-        published_on(figures.period, figures.settings) if sits is None else sits.starts_at.date()
-    )
-    days = charter.rule("action_days", figures.period.end)
-    count = int(days) if days else ACTION_DAYS
-    return nth_working_day(assigned, count, figures.settings.organisation)
+    if sits is None:
+        return published_on(figures.period, figures.settings)
+    return sits.starts_at.date()
 
 
 def _warning(row: Row, figures: Figures, due: date, logged: Row | None) -> EarlyWarning:

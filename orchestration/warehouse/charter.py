@@ -345,6 +345,7 @@ SEEDS: dict[str, Seed] = {
             _name("countermeasure"),
             _roles("owner_role"),
             _FROM,
+            Column("action_days", "integer", low=1, high=90, may_lack=True),
         ),
     ),
     "review_rules": Seed(

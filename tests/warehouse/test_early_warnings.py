@@ -319,7 +319,7 @@ def test_an_entry_of_the_action_log_keeps_its_id_and_gets_a_date(troubled: Small
     )
     assert [_plain(row) for row in rows] == [
         ("competing_initiative/ship/2026-05-01", "competing_priorities", "operations_head", due)
-        for due in ("2026-06-10", "2026-06-17")  # ten days after the week's end
+        for due in ("2026-06-05", "2026-06-12")  # five days after the week's end
     ]
 
 

@@ -54,7 +54,8 @@ thresholds as (
         comparison,
         value,
         countermeasure,
-        owner_role
+        owner_role,
+        action_days
     from versions
     where recency = 1
 ),
@@ -526,7 +527,8 @@ select
     ranked.since_on,
     ranked.countermeasure,
     ranked.owner_role,
-    {{ add_days('ranked.period_end', 'coalesce(rules.action_days, 0)') }} as due_on,
+    {{ add_days('ranked.period_end', 'coalesce(ranked.action_days, rules.action_days, 0)') }}
+        as due_on,
     concat(
         ranked.warning_id, '/', ranked.org_unit_id, '/', cast(ranked.since_on as string)
     ) as entry_id
