@@ -436,8 +436,8 @@ def _by_month(monthly: Sequence[Kpi]) -> str:
         names = [wording.lower_first(k.name) for k in monthly if k.mark.variation == variation]
         if names:
             said.append(f"{words} {wording.listed(names)}")
-    what = wording.listed(said) or "no measure shows a clear change"
-    return f"by the months up to {monthly[0].period_label} {what}"
+    what = wording.listed(said) or "no clear change in any measure"
+    return f"the months up to {monthly[0].period_label} show {what}"
 
 
 def _sentence(

@@ -376,7 +376,7 @@ def test_no_record_of_a_completion_is_no_sentence() -> None:
     silent = page(flagship=Figure(state="value", value=Decimal(0), text="no record of completion"))
     assert "flagship" not in texts(basis(pages=(silent,)))["town_hall"].plain
     unseen = texts(basis(pages=(page(actions=()),)))["town_hall"].plain
-    assert "I have completed the flagship course myself, before I ask it of you." in unseen
+    assert "I have completed the flagship course myself." in unseen
 
 
 def test_a_date_that_has_passed_is_not_asked_for() -> None:

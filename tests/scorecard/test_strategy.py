@@ -187,7 +187,7 @@ def test_the_cover_says_the_effect_where_nothing_else_can_be_judged(case: Case) 
     monthly(case, "active_learner_rate", "concerning", "hit_and_miss")
     assert case.build().sentence == (
         "Productivity index is 6.5 % above its baseline; learning contributed, confidence some; "
-        "by the months up to September 2026 concern about voluntary active learners; no decision "
+        "the months up to September 2026 show concern about voluntary active learners; no decision "
         "is asked for."
     )
 
