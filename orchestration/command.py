@@ -26,7 +26,7 @@ from orchestration.delivery.commands import (
 )
 from orchestration.delivery.edition_commands import rebuild, restated
 from orchestration.delivery.mailings import MAILINGS
-from orchestration.operations.commands import backup, restore, retention
+from orchestration.operations.commands import backup, erase_person, restore, retention
 from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
 from orchestration.problems import Problem
 from orchestration.recording.commands import record, start
@@ -74,6 +74,7 @@ cli.add_command(incidents)
 cli.add_command(backup)
 cli.add_command(restore)
 cli.add_command(retention)
+cli.add_command(erase_person)
 
 
 _STARTED = time.monotonic()

@@ -14,6 +14,7 @@ import os
 import posixpath
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import duckdb
@@ -119,6 +120,11 @@ class Lake:
         with self._fs.open(self._at(*parts), "rb") as handle:
             content: bytes = handle.read()
             return content
+
+    def opened(self, *parts: str) -> AbstractContextManager[Any]:
+        """One file, open for reading from any place in it."""
+        handle: AbstractContextManager[Any] = self._fs.open(self._at(*parts), "rb")
+        return handle
 
     def read_json(self, *parts: str) -> Any:
         """Parse one JSON file."""

@@ -320,6 +320,23 @@ class Edition:
 
 
 @dataclass(frozen=True)
+class Erasure:
+    """That somebody is erased: by number and pseudonym, and never by more.
+
+    Attributes:
+        person: their pseudonym of the purpose ``erasures``.
+        ended_at: None while it has not ended.
+        readmitted_at: from when what is delivered of them counts again.
+    """
+
+    erasure_id: int
+    person: str
+    started_at: datetime
+    ended_at: datetime | None
+    readmitted_at: datetime | None
+
+
+@dataclass(frozen=True)
 class FrozenRecipient:
     """Whom a sealed edition goes to: the key in the ledger, the address, their roles.
 
@@ -612,6 +629,52 @@ class State:
                 known = secrets.token_hex(32)
                 connection.execute(sa.insert(keys).values(name=name, value=known))
             return bytes.fromhex(known)
+
+    def erasures(self) -> list[Erasure]:
+        """Everybody who was erased, by number."""
+        with self._read() as connection:
+            rows = connection.execute(sa.select(erasures).order_by(erasures.c.erasure_id))
+            return [Erasure(**row._mapping) for row in rows]
+
+    def begin_erasure(self, person: str) -> Erasure:
+        """Note that somebody is being erased: from now on nothing of them is let in.
+
+        Whoever was erased before keeps their number, and is no longer readmitted.
+        """
+        with self._write("erasures") as connection:
+            again = (
+                sa.update(erasures)
+                .where(erasures.c.person == person)
+                .values(ended_at=None, readmitted_at=None)
+                .returning(erasures)
+            )
+            row = connection.execute(again).one_or_none()
+            if row is None:
+                row = connection.execute(
+                    sa.insert(erasures)
+                    .values(person=person, started_at=self.now())
+                    .returning(erasures)
+                ).one()
+            return Erasure(**row._mapping)
+
+    def end_erasure(self, erasure_id: int) -> None:
+        """Note that nothing of them is left."""
+        with self._write("erasures") as connection:
+            connection.execute(
+                sa.update(erasures)
+                .where(erasures.c.erasure_id == erasure_id)
+                .values(ended_at=self.now())
+            )
+
+    def readmit(self, person: str) -> bool:
+        """Let in what is delivered of somebody from now on; whether they had been erased."""
+        with self._write("erasures") as connection:
+            changed = connection.execute(
+                sa.update(erasures)
+                .where(erasures.c.person == person, erasures.c.readmitted_at.is_(None))
+                .values(readmitted_at=self.now())
+            )
+            return bool(changed.rowcount)
 
     # ---- intents -------------------------------------------------------------------------
 
@@ -991,6 +1054,20 @@ class State:
             sa.select(editions).where(editions.c.intent_id == intent_id)
         ).one_or_none()
         return None if row is None else self._edition(row)
+
+    def redacted(self, edition_id: str, *, content_hash: str, figures_hash: str) -> None:
+        """Note that somebody who was erased was taken out of an edition's files: their hashes."""
+        with self._write("erasures") as connection:
+            connection.execute(
+                sa.update(editions)
+                .where(editions.c.edition_id == edition_id)
+                .values(
+                    redacted_at=self.now(),
+                    sealed_hash=sa.func.coalesce(editions.c.sealed_hash, editions.c.content_hash),
+                    content_hash=content_hash,
+                    figures_hash=figures_hash,
+                )
+            )
 
     def unrecorded_editions(self, ritual: str) -> list[Edition]:
         """Editions handed over whose decisions and actions are not in the log yet, in order.

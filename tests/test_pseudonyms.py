@@ -7,7 +7,7 @@ import hmac
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.pseudonyms import Pseudonyms
@@ -30,6 +30,7 @@ def test_it_is_the_hmac_of_purpose_and_id() -> None:
     )
 
 
+@settings(deadline=None)  # the first example also loads DuckDB
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))
 def test_sql_makes_the_same(ids: list[str]) -> None:
     pseudonyms = Pseudonyms(KEY, "marts")

@@ -155,9 +155,24 @@ class _Pages:
             stands_on=[(words, review.hashes[name]) for name, words in _STANDS_ON.items()]
             if review.hashes
             else [],
+            erased=self._erased(review),
             earlier=self._beside(review, 1),
             later=self._beside(review, -1),
         )
+
+    def _erased(self, review: Review) -> str:
+        """What erasures did beneath an edition since it was sealed; empty for nothing."""
+        if not review.erasures:
+            return ""
+        told = ", ".join(
+            f"{number} ({long_date(moment.astimezone(self.settings.organisation.zone).date())})"
+            for number, moment in review.erasures
+        )
+        one = len(review.erasures) == 1
+        words = f"Its raw data were edited since by erasure{'' if one else 's'} {told}"
+        if review.redacted_at is not None:
+            words += "; who was erased was taken out of its files, too, which have the hash below"
+        return f"{words}. Its figures are as they were published."
 
     def log(self, log: DecisionLog) -> bytes:
         """The decision and action log: what waits, longest first; then what was settled."""

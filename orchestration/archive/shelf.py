@@ -38,6 +38,8 @@ class Review:
         card: the scorecard as it was written, perhaps by an older version of this project.
         hashes: what it was sealed with: ``figures``, ``files``, and what the figures stand on,
             ``data`` (raw manifest), ``charter``, ``settings``, ``code`` (a version).
+        erasures: numbers and times of the erasures of persons since it was sealed, each of which
+            edited the raw data beneath it; ``redacted_at``: when its own files were.
         fault: why its files cannot be shown.
         since: of a period's newest edition, what a later draft says otherwise; not sealed yet.
     """
@@ -49,6 +51,8 @@ class Review:
     sealed_at: datetime | None = None
     card: Mapping[str, Any] = field(default_factory=dict, repr=False)
     hashes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    erasures: tuple[tuple[int, datetime], ...] = ()
+    redacted_at: datetime | None = None
     fault: str | None = None
     since: tuple[Restatement, ...] = ()
 
@@ -76,6 +80,7 @@ def reviews_of(settings: Settings) -> list[Review]:
     """
     with State.open(settings) as state:
         sealed = [each for each in state.editions() if each.ritual in RITUALS]
+        erasures = [(each.erasure_id, each.started_at) for each in state.erasures()]
         pending = {
             (ritual, intent.period_id)
             for ritual in RITUALS
@@ -83,9 +88,9 @@ def reviews_of(settings: Settings) -> list[Review]:
         }
     newest_of_period = {(each.ritual, each.period_id): each for each in sealed}  # in order
     found = [
-        _sealed(each, moved_on(settings, each))
+        _sealed(each, erasures, moved_on(settings, each))
         if newest_of_period[each.ritual, each.period_id] is each
-        else _sealed(each)
+        else _sealed(each, erasures)
         for each in sealed
     ]
     known = {(review.ritual, review.period) for review in found}
@@ -142,7 +147,11 @@ def decision_log(lake: Lake, names: Naming) -> DecisionLog:
     return DecisionLog(tuple(rows), units, end if rows else None)
 
 
-def _sealed(edition: Edition, since: Sequence[Restatement] = ()) -> Review:
+def _sealed(
+    edition: Edition,
+    erasures: Iterable[tuple[int, datetime]],
+    since: Sequence[Restatement] = (),
+) -> Review:
     folder = Path(edition.folder)
     fault: str | None = None
     card: Mapping[str, Any] | None = None
@@ -168,6 +177,8 @@ def _sealed(edition: Edition, since: Sequence[Restatement] = ()) -> Review:
             "figures": edition.figures_hash,
             "files": edition.content_hash,
         },
+        erasures=tuple(each for each in erasures if each[1] > edition.sealed_at),
+        redacted_at=edition.redacted_at,
         fault=fault,
         since=tuple(since),
     )

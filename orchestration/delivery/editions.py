@@ -42,6 +42,7 @@ from orchestration.delivery.message import (
 from orchestration.delivery.recipients import Audience, Refusal
 from orchestration.periods import Period
 from orchestration.problems import Problem
+from orchestration.scorecard.draft import FILE as SCORECARD
 from orchestration.scorecard.restated import FILE as RESTATEMENTS
 from orchestration.settings import Settings
 from orchestration.state import (
@@ -529,15 +530,12 @@ def _drafted_hash(edition: Edition) -> str:
 def _write_manifest(aside: Path, values: Mapping[str, Any], hashes: Mapping[str, str]) -> None:
     described = {key: value for key, value in values.items() if key not in ("intent_id", "folder")}
     _write_synced(
-        aside / MANIFEST,
-        json.dumps(
-            {**described, "files": dict(sorted(hashes.items()))},
-            indent=1,
-            sort_keys=True,
-            default=str,
-        ).encode()
-        + b"\n",
+        aside / MANIFEST, _described({**described, "files": dict(sorted(hashes.items()))})
     )
+
+
+def _described(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, indent=1, sort_keys=True, default=str).encode() + b"\n"
 
 
 def _into_place(aside: Path, folder: Path) -> None:
@@ -562,6 +560,15 @@ def _remove_stale(parent: Path) -> None:
             continue
 
 
+def _hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of an edition by its name, its manifest apart."""
+    return {
+        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != MANIFEST
+    }
+
+
 def verify(edition: Edition) -> None:
     """Hold an edition's files against what was sealed.
 
@@ -569,17 +576,69 @@ def verify(edition: Edition) -> None:
         Problem: a file was changed, added or removed since.
     """
     folder = Path(edition.folder)
-    hashes = {
-        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != MANIFEST
-    }
-    if _content_hash(hashes) != edition.content_hash:
+    if _content_hash(_hashes(folder)) != edition.content_hash:
         raise Problem(
             f"edition {edition.number} of {edition.period_id} is not as it was sealed.",
             file=str(folder),
             remedy="restore the folder from a backup; its edition.json lists every file's hash.",
         )
+
+
+# ---- who was erased ------------------------------------------------------------------------
+
+
+def put_redacted(state: State, edition: Edition, aside: Path, old: Path, erasure: int) -> None:
+    """Have an edition hold the files of ``aside``, which tell no more of somebody who was erased.
+
+    Its manifest says by which erasures, and keeps the hash that it was sealed with. The row in the
+    database comes last; :func:`finish_redaction` makes up for it.
+
+    Args:
+        old: where the files that it held are put; for the caller to remove.
+        erasure: number of the erasure.
+    """
+    folder = Path(edition.folder)
+    hashes = _hashes(aside)
+    described: dict[str, Any] = json.loads((aside / MANIFEST).read_bytes())
+    described |= {
+        "content_hash": _content_hash(hashes),
+        "erasures": sorted({*described.get("erasures", []), erasure}),
+        "figures_hash": hashes.get(SCORECARD, edition.figures_hash),
+        "files": hashes,
+        "sealed_hash": edition.sealed_hash or edition.content_hash,
+    }
+    (aside / MANIFEST).unlink()
+    _write_synced(aside / MANIFEST, _described(described))
+    for file in aside.rglob("*"):
+        if file.is_file():
+            file.chmod(0o444)
+    folder.rename(old)
+    _into_place(aside, folder)
+    finish_redaction(state, edition)
+
+
+def is_half_redacted(edition: Edition) -> bool:
+    """Whether its files tell no more of somebody, and its row does not know it."""
+    folder = Path(edition.folder)
+    try:
+        described = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return (
+        bool(described.get("erasures"))
+        and described["content_hash"] != edition.content_hash
+        and described["content_hash"] == _content_hash(_hashes(folder))
+    )
+
+
+def finish_redaction(state: State, edition: Edition) -> None:
+    """Have an edition's row say what its manifest says, once its files were edited."""
+    described = json.loads((Path(edition.folder) / MANIFEST).read_bytes())
+    state.redacted(
+        edition.edition_id,
+        content_hash=described["content_hash"],
+        figures_hash=described["figures_hash"],
+    )
 
 
 # ---- delivering ----------------------------------------------------------------------------

@@ -112,40 +112,64 @@ def _find(state: State, edition_id: str) -> Edition:
 
 
 def _render(state: State, settings: Settings, edition: Edition, folder: Path) -> None:
-    sealed = Path(edition.folder)
-    mailing = MAILINGS[edition.ritual]
+    render(
+        settings,
+        edition.ritual,
+        edition.period_id,
+        Path(edition.folder),
+        folder,
+        before=called_before(state, edition),
+    )
+
+
+def render(
+    settings: Settings,
+    ritual: str,
+    period_id: str,
+    source: Path,
+    folder: Path,
+    *,
+    before: bytes | None = None,
+) -> None:
+    """Render a review or its letters from what lies in ``source``, a draft or an edition.
+
+    Args:
+        before: the invitation of the edition that this one restates.
+
+    Raises:
+        Problem: there is nothing that it can be rendered from.
+    """
+    mailing = MAILINGS[ritual]
     if not mailing.personal:
-        scorecard = read_scorecard(sealed / SCORECARD)
+        scorecard = read_scorecard(source / SCORECARD)
         calendar = (
             None
             if scorecard.sitting is None
-            else invitation(
-                scorecard, settings.delivery.sender, before=_called_before(state, edition)
-            )
+            else invitation(scorecard, settings.delivery.sender, before=before)
         )
-        page_renderer(Period.parse(edition.period_id).grain)(scorecard, folder, calendar)
+        page_renderer(Period.parse(period_id).grain)(scorecard, folder, calendar)
         return
     # the list keeps the order in which the letters were drafted
-    listed = json.loads((sealed / LETTERS).read_bytes())
-    pages = [sealed / letter["folder"] / PAGE for letter in listed]
+    listed = json.loads((source / LETTERS).read_bytes())
+    pages = [source / letter["folder"] / PAGE for letter in listed if letter.get("rendered", True)]
     if not all(page.is_file() for page in pages):
         raise Problem(
-            f"the {mailing.words} of {edition.period_id} cannot be rendered again: it was sealed "
+            f"the {mailing.words} of {period_id} cannot be rendered again: it was sealed "
             "by a version that kept the texts as they were sent, and not what these were made "
             "from.",
-            file=str(sealed),
+            file=str(source),
             remedy=f"the sealed files are as they were sent; {MANIFEST} lists every file's hash.",
         )
-    if edition.ritual in KITS:
+    if ritual in KITS:
         render_kits([read_kit_page(page) for page in pages], folder)
-    elif edition.ritual == PREVIEW:
+    elif ritual == PREVIEW:
         render_previews([read_page(page) for page in pages], folder)
     else:
-        assert edition.ritual == SHEETS
+        assert ritual == SHEETS
         render_sheets([read_page(page) for page in pages], folder)
 
 
-def _called_before(state: State, edition: Edition) -> bytes | None:
+def called_before(state: State, edition: Edition) -> bytes | None:
     """The invitation of the edition that this one restates."""
     earlier = [
         each

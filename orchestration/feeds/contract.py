@@ -5,12 +5,14 @@ One home for names, types, keys and kinds; readers, checks, folding and document
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from orchestration.settings import FeedName
 
 Kind = Literal["snapshot", "events"]
+_PERSON = re.compile(r"person_id$|^manager_id$|^recorded_by$")
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,16 @@ class Column:
     sql_type: str
     required: bool = False
     personal: bool = False
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it holds ids of persons."""
+        return holds_persons(self.name)
+
+
+def holds_persons(column: str) -> bool:
+    """Whether a column of this name holds ids of persons, in the contract and in the models."""
+    return _PERSON.search(column) is not None
 
 
 @dataclass(frozen=True)

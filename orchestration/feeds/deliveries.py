@@ -47,6 +47,10 @@ class DeliveryManifest(BaseModel):
     ``rows_in = rows_accepted + rows_rejected`` always, unless ``contract_problem`` is set (then
     nothing was accepted or rejected: the delivery as a whole is refused). ``arrival`` is the number
     of the feed's publication that put it in force, counted from 1; 0 for none.
+
+    Who is erased is taken out of its rows and counts: ``erasures`` are the numbers of the receipts.
+    ``content_hash`` stays that of what was delivered, so that nothing takes an erasure for late
+    data; ``edited_hash`` is that of the files where an erasure edited these, too.
     """
 
     feed: FeedName
@@ -69,6 +73,8 @@ class DeliveryManifest(BaseModel):
     warned_expectations: list[str] = Field(default_factory=list)
     landed_at: datetime
     arrival: int = 0
+    erasures: list[int] = Field(default_factory=list)
+    edited_hash: str | None = None
 
 
 def delivery_id(delivery_date: date, sequence: int) -> str:

@@ -84,7 +84,11 @@ class History:
         same = [
             manifest
             for sequence in sorted(landed, reverse=True)
-            if (manifest := self.manifest(delivery.delivery_date, sequence)).content_hash == content
+            if content
+            in (
+                (manifest := self.manifest(delivery.delivery_date, sequence)).content_hash,
+                manifest.edited_hash,
+            )
             and manifest.declaration_hash == mapping
         ]
         if delivery.sequence is not None:

@@ -15,7 +15,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -211,7 +211,8 @@ class LandingSession:
                         raise StillBeingWritten(
                             f"the file cannot be read now ({error.strerror}).", file=name
                         ) from error
-            content, mapping = _content_hash(sources), self._declaration_hash()
+            content = content_hash((source.view, source.sha256) for source in sources)
+            mapping = self._declaration_hash()
             if not again:
                 earlier = self._history.repeated(
                     delivery, content, mapping, {s.name for s in sources}
@@ -271,7 +272,7 @@ class LandingSession:
         files: dict[str, list[Path]] = {}
         for file in earlier.files:
             path = self.settings.landing_folder / file.path
-            if not path.exists() or _sha256(path) != file.sha256:
+            if not path.exists() or file_hash(path) != file.sha256:
                 raise Problem(
                     "the delivered file is gone or has changed since.",
                     file=file.path,
@@ -347,15 +348,20 @@ class LandingSession:
 
 def _unreadable(path: Path, name: str, view: str) -> Source:
     """A file that broke the contract while it was inspected: its bytes still have a hash."""
-    return Source(view, name, path, path, _sha256(path), path.stat().st_size)
+    return Source(view, name, path, path, file_hash(path), path.stat().st_size)
 
 
-def _sha256(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a delivered file's bytes."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _content_hash(sources: list[Source]) -> str:
-    """Of what was delivered, whatever the files are called."""
-    parts = sorted(f"{source.view}:{source.sha256}" for source in sources)
+def content_hash(files: Iterable[tuple[str, str]]) -> str:
+    """Of what was delivered, whatever the files are called.
+
+    Args:
+        files: the view of each and the hash of its bytes.
+    """
+    parts = sorted(f"{view}:{hashed}" for view, hashed in files)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

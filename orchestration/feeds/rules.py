@@ -103,6 +103,8 @@ class RowRule:
 
 DUPLICATE = RowRule("duplicate_key", "duplicate key")
 MANAGER_CYCLE = RowRule("manager_cycle", "manager cycle")
+ERASED = RowRule("erased_person", "erased person")
+"""No fault of a delivery, and so in no share of rejected rows; see ``feeds.erased``."""
 UNKNOWN_PERSON = RowRule(
     "unknown_person",
     "unknown person",
@@ -256,6 +258,7 @@ def row_rules(
     rules.append(DUPLICATE)
     if feed.name == "people":
         rules.append(MANAGER_CYCLE)
+    rules.append(ERASED)
     return rules
 
 

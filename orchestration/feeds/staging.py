@@ -16,11 +16,13 @@ import duckdb
 
 from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import DeliveryManifest, in_force, raw_partition
+from orchestration.feeds.erased import Erased, subject
 from orchestration.feeds.mapping import Mapped, check_declaration, conversion, mapped
 from orchestration.feeds.profile import finished, measures
 from orchestration.feeds.readers import FILE, ROW, ContractProblem, Source, explained, opened
 from orchestration.feeds.rules import (
     DUPLICATE,
+    ERASED,
     KNOWN_PEOPLE,
     MANAGER_CYCLE,
     NAMING_A_PERSON,
@@ -60,6 +62,7 @@ class Staging:
         self._zone = settings.organisation.time_zone
         self._scratch = scratch
         self._people: bool | None = None
+        self._erased = Erased.read(settings)
         self._session_zone = "UTC"
         self._checked = ""
         self._unsynced: list[str] = []
@@ -112,6 +115,7 @@ class Staging:
                     self.feed, self.declaration, self.settings, manifest.delivery_date, judge_people
                 )
                 self._check(mapping, rules, sum(s.size for s in sources))
+                self._keep_erased_out(rules)
             except duckdb.Error as error:
                 raise self._explained(error, [*ready, *sources[len(ready) :]]) from error
             finally:
@@ -285,6 +289,32 @@ class Staging:
             self._rows(f"COPY ({query}) TO {file} (FORMAT parquet, COMPRESSION snappy)")
             self._checked = f"read_parquet({file})"
 
+    def _keep_erased_out(self, rules: list[RowRule]) -> None:
+        """Mark rows about who was erased, and empty what names them in other rows."""
+        persons = [column.name for column in self.feed.columns if column.is_person]
+        found = self._erased.among(self._connection, self._checked, persons)
+        if not found:
+            return
+        listed = ", ".join(map(quoted, found))
+        about = subject(self.feed)
+        changed = {
+            name: f"CASE WHEN {name} NOT IN ({listed}) THEN {name} END"
+            for name in map(identifier, persons)
+            if name != about
+        }
+        if about is not None:
+            number = rules.index(ERASED)
+            changed["_rule"] = (
+                f"CASE WHEN {identifier(about)} IN ({listed}) "
+                f"THEN CAST({number} AS SMALLINT) ELSE _rule END"
+            )
+        if self._checked == "_landing_checked":
+            values = ", ".join(f"{name} = {value}" for name, value in changed.items())
+            self._rows(f"UPDATE _landing_checked SET {values}")
+        else:
+            values = ", ".join(f"{value} AS {name}" for name, value in changed.items())
+            self._checked = f"(SELECT * REPLACE ({values}) FROM {self._checked})"
+
     def _written(
         self,
         manifest: DeliveryManifest,
@@ -348,11 +378,12 @@ class Staging:
         newest: date | None = manifest.delivery_date
         if self.feed.event_time is not None:
             newest = measured["newest_age_days"]
+        erased = by_reason.get(ERASED.reason, 0)
         profile = {
             "rows_in": rows_in,
             "rows_accepted": accepted,
             "rows_rejected": rejected,
-            "rejected_share": _share(rejected, rows_in),
+            "rejected_share": _share(rejected - erased, rows_in),
             "missing_columns": 0,
             "columns_not_supplied": len(self.feed.columns) - len(mapping.types),
             "files": len(manifest.files),
@@ -572,7 +603,8 @@ class Staging:
         return self._copy(
             f"SELECT {quoted(manifest.delivery_id)} AS delivery_id, c.{FILE} AS source_file, "
             f"c.{ROW} AS row_number, CASE r._rule {reasons} END AS reason, "
-            f"CAST(to_json(struct_pack({fields})) AS VARCHAR) AS row_json "
+            f"CASE WHEN r._rule <> {rules.index(ERASED)} "
+            f"THEN CAST(to_json(struct_pack({fields})) AS VARCHAR) END AS row_json "
             f"FROM ({numbered}) AS r JOIN {self._checked} AS c USING (_id) "
             f"ORDER BY source_file, row_number, _id",
             *rejected_parts(manifest),

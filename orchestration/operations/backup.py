@@ -26,7 +26,7 @@ import shutil
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -299,14 +299,14 @@ def copy_state(state: State, target: Path) -> None:
             return
         connection.execution_options(isolation_level="REPEATABLE READ")
         with State.at(f"sqlite:///{target}", target.parent) as copy:
-            fill(copy, {t.name: connection.execute(sa.select(t)).all() for t in _TABLES})
+            fill(copy, _rows(connection))
     single_file(target)
 
 
 _TABLES = metadata.sorted_tables
 
 
-def fill(state: State, rows: Mapping[str, Any]) -> None:
+def fill(state: State, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Make a state database hold these rows and no others, in one transaction.
 
     Args:
@@ -319,7 +319,7 @@ def fill(state: State, rows: Mapping[str, Any]) -> None:
         for table in reversed(_TABLES):
             connection.execute(sa.delete(table))
         for table in _TABLES:
-            if found := [dict(row._mapping) for row in rows[table.name]]:
+            if found := [dict(row) for row in rows[table.name]]:
                 connection.execute(sa.insert(table), found)
             (key, *more) = table.primary_key.columns
             if not sqlite and not more and isinstance(key.type, sa.Integer):
@@ -335,10 +335,17 @@ def fill(state: State, rows: Mapping[str, Any]) -> None:
                 )
 
 
-def rows_of(state: State) -> dict[str, Any]:
+def rows_of(state: State) -> dict[str, list[dict[str, Any]]]:
     """Every row of a state database, by table."""
     with state.reading() as connection:
-        return {table.name: connection.execute(sa.select(table)).all() for table in _TABLES}
+        return _rows(connection)
+
+
+def _rows(connection: sa.Connection) -> dict[str, list[dict[str, Any]]]:
+    return {
+        table.name: [dict(row._mapping) for row in connection.execute(sa.select(table))]
+        for table in _TABLES
+    }
 
 
 def copy_database(source: Any, target: Path) -> None:

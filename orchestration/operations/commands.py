@@ -1,14 +1,18 @@
-"""The commands ``backup``, ``restore`` and ``retention``."""
+"""The commands ``backup``, ``restore``, ``retention`` and ``erase-person``."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestration.problems import Problem
 from orchestration.settings import load_settings
+
+if TYPE_CHECKING:
+    from orchestration.operations.erase import Owners
 
 _LISTED = 20
 
@@ -72,6 +76,11 @@ def restore(source: Path, replace: bool) -> None:
         click.echo("The lake was not in it and was left as it is.")
     if done.runs_ended:
         click.echo(f"{done.runs_ended} runs were under way then and are marked as cancelled.")
+    if done.erased:
+        click.echo(
+            f"Erased since the backup, and perhaps back with it: {done.erased}. Erase them again "
+            "(python -m orchestration erase-person)."
+        )
     for folder in done.forgotten:
         click.echo(f"Sealed after the backup, so the state does not know it: {folder}")
     click.echo(
@@ -112,6 +121,77 @@ def retention(dry_run: bool) -> None:
         else:
             remove(found)
             click.echo("All of it was removed.")
+
+
+@click.command("erase-person")
+@click.argument("person_id")
+@click.option("--also", multiple=True, help="a further name or address of theirs; may be repeated")
+@click.option("--delivered", is_flag=True, help="remove delivered files that tell of them, too")
+@click.option("--copies", is_flag=True, help="remove backups and what restores put aside, too")
+@click.option("--by", help="who erases, for the receipt; else the user of this machine")
+@click.option("--dry-run", is_flag=True, help="print what would be taken out, and change nothing")
+@click.option("--yes", is_flag=True, help="do not ask")
+@click.option("--readmit", is_flag=True, help="let in again what is delivered of them from now on")
+def erase_person(
+    person_id: str,
+    also: tuple[str, ...],
+    delivered: bool,
+    copies: bool,
+    by: str | None,
+    dry_run: bool,
+    yes: bool,
+    readmit: bool,
+) -> None:
+    """Erase a person from everything that is kept here; figures and receipt stay.
+
+    With the service stopped. It cannot be undone; interrupted, start it again.
+    """
+    from orchestration.operations import erase
+
+    settings = load_settings()
+    if readmit:
+        if not erase.readmit(settings, person_id):
+            raise Problem("nobody of this id is erased.", remedy="look at the spelling.")
+        click.echo("What is delivered of them from now on counts again.")
+        return
+    eraser = erase.Eraser(
+        settings, person_id, also=also, with_delivered=delivered, with_copies=copies
+    )
+    plan = eraser.plan()
+    for place in plan.places:
+        click.echo(f"{place.what}: {place.count:,}")
+    if not plan.places:
+        click.echo("Nothing that is kept here tells of this person.")
+    if plan.namesakes:
+        click.echo(f"{plan.namesakes} others have one of their names: it goes there as well.")
+    for named in plan.charter:
+        click.echo(f"The charter names them, which has to be mended first: {named}")
+    if dry_run:
+        _say_owners(plan.owners)
+        click.echo("Nothing was changed: this was a dry run.")
+        return
+    if not yes:
+        click.confirm("Take all of it out? It cannot be undone", abort=True)
+    done = eraser.erase(by)
+    _say_owners(done.owners)
+    click.echo(f"Erased. Receipt {done.number}: {done.file}")
+
+
+def _say_owners(owners: Owners) -> None:
+    for words, files in (
+        (
+            "Delivered files that tell of them are yours to remove, or say --delivered",
+            owners.delivered,
+        ),
+        ("Backups bring them back when restored; remove them, or say --copies", owners.copies),
+        ("Other files that tell of them are yours to change", owners.others),
+    ):
+        if files:
+            click.echo(f"{words}: {len(files)}")
+            for file in files[:_LISTED]:
+                click.echo(f"  {file}")
+            if len(files) > _LISTED:
+                click.echo(f"  and {len(files) - _LISTED} more")
 
 
 def shown_bytes(count: int) -> str:

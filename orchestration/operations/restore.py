@@ -16,9 +16,11 @@ import os
 import shutil
 import sqlite3
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
@@ -65,6 +67,7 @@ class Restoration:
         forgotten: editions that were sealed after the backup was taken, by their folder.
         intents, messages: that wait for a person now.
         runs_ended: runs that were under way when the backup was taken.
+        erased: people who were erased since; the backup brings them back.
         faults: what is not as it should be; names no person.
     """
 
@@ -74,6 +77,7 @@ class Restoration:
     intents: int
     messages: int
     runs_ended: int
+    erased: int
     faults: tuple[str, ...]
 
 
@@ -106,7 +110,7 @@ def restore(settings: Settings, source: Path, *, replace: bool = False) -> Resto
             "deleted.",
         )
     if in_use:
-        _refuse_if_alive(settings)
+        refuse_if_alive(settings, "restore")
     aside = settings.home / f".restoring-{uuid.uuid4().hex}"
     replaced = _free_place(settings.home) if in_use else None
     try:
@@ -115,7 +119,7 @@ def restore(settings: Settings, source: Path, *, replace: bool = False) -> Resto
         _unpack(source, manifest, aside)
         if replaced is not None:
             replaced.mkdir(mode=0o700)
-        held = _restore_state(settings, aside, manifest, replaced)
+        held, erased = _restore_state(settings, aside, manifest, replaced)
         forgotten = _sealed_since(settings, aside)
         _swap(settings, aside, manifest, replaced)
         _add_records(settings, aside)
@@ -138,6 +142,7 @@ def restore(settings: Settings, source: Path, *, replace: bool = False) -> Resto
         intents=held.intents,
         messages=held.messages,
         runs_ended=ended,
+        erased=erased,
         faults=(*_damaged(settings), *_show(settings)),
     )
 
@@ -168,14 +173,21 @@ def _has_state(settings: Settings) -> bool:
         return any(rows_of(state).values())
 
 
-def _refuse_if_alive(settings: Settings) -> None:
-    """Refuse while the service or a run works on this home."""
+def refuse_if_alive(settings: Settings, then: str) -> None:
+    """Refuse while the service or a run works on this home.
+
+    Args:
+        then: what is to be done once it is still, such as ``restore``.
+
+    Raises:
+        Problem: something is alive; says what and what to do.
+    """
     if served_by := _processes_of(settings.home / "dagster"):
         raise Problem(
             "the service of this home is running "
             f"(process {', '.join(map(str, served_by[:5]))} of this machine).",
             file=str(settings.home),
-            remedy="stop it (python -m orchestration ui), then restore.",
+            remedy=f"stop it (python -m orchestration ui), then {then}.",
         )
     try:
         with project_instance(settings) as instance:
@@ -195,13 +207,13 @@ def _refuse_if_alive(settings: Settings) -> None:
             f"the schedules and sensors of this home were at work {ago:.0f} seconds ago.",
             file=str(settings.home),
             remedy=f"stop the service (python -m orchestration ui), wait until it has been silent "
-            f"for {_SIGN_OF_LIFE_SECONDS:.0f} seconds, then restore.",
+            f"for {_SIGN_OF_LIFE_SECONDS:.0f} seconds, then {then}.",
         )
     if alive:
         raise Problem(
             f"a run of {alive[0].job_name} is under way ({alive[0].run_id[:8]}).",
             file=str(settings.home),
-            remedy="wait until it has ended, or stop it; then restore.",
+            remedy=f"wait until it has ended, or stop it; then {then}.",
         )
 
 
@@ -255,8 +267,12 @@ def _unpack(source: Path, manifest: BackupManifest, aside: Path) -> None:
 
 def _restore_state(
     settings: Settings, aside: Path, manifest: BackupManifest, replaced: Path | None
-) -> Restored:
-    """Bring the copy to this version, make it wait, and put it in place: at once, or not at all."""
+) -> tuple[Restored, int]:
+    """Bring the copy to this version, make it wait, and put it in place: at once, or not at all.
+
+    Returns:
+        What waits, and how many people the backup brings back that were erased since.
+    """
     with State.at(f"sqlite:///{aside / STATE}", settings.home) as copied:
         held = copied.restored(manifest.taken_at)
         rows = rows_of(copied)
@@ -265,7 +281,7 @@ def _restore_state(
     try:
         if database is not None and not database.exists():
             _install(aside / STATE, database)
-            return held
+            return held, 0
         state = State.open(settings)
     except Problem:
         if database is None or replaced is None:
@@ -276,13 +292,29 @@ def _restore_state(
         for end in ("-wal", "-shm"):
             Path(f"{database}{end}").unlink(missing_ok=True)
         _install(aside / STATE, database)
-        return held
+        return held, 0
     with state:
         if replaced is not None:
             (replaced / STATE).parent.mkdir(exist_ok=True)
             copy_state(state, replaced / STATE)
-        fill(state, rows)
-    return held
+        since = _erased_since(rows, rows_of(state))
+        fill(state, {**rows, **since})
+    return held, sum(row["ended_at"] is None for row in since["erasures"])
+
+
+def _erased_since(
+    backed_up: Mapping[str, Sequence[Mapping[str, Any]]],
+    standing: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Erasures and keys as they are to be restored: none is forgotten, none has ended that the
+    backup does not know to have."""
+    ended = {row["person"]: row for row in backed_up["erasures"] if row["ended_at"] is not None}
+    persons = {row["person"]: row for row in (*backed_up["erasures"], *standing["erasures"])}
+    keys = {row["name"]: row for row in (*standing["keys"], *backed_up["keys"])}
+    return {
+        "erasures": [ended.get(name, {**row, "ended_at": None}) for name, row in persons.items()],
+        "keys": list(keys.values()),
+    }
 
 
 def _install(copied: Path, database: Path) -> None:

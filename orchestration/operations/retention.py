@@ -154,7 +154,7 @@ def _ticks(instance: DagsterInstance, before: datetime | None) -> Removal | None
 def _files(words: str, folder: Path, home: Path, before: datetime | None) -> Removal | None:
     if before is None:
         return None
-    old = [file for file in _plain(folder) if file.stat().st_mtime < before.timestamp()]
+    old = [file for file in plain_files(folder) if file.stat().st_mtime < before.timestamp()]
 
     def act() -> None:
         for file in old:
@@ -192,7 +192,7 @@ def _drafts(settings: Settings, before: datetime | None) -> Removal | None:
     old += [
         file
         for ritual in (grain.ritual for grain in Grain)
-        for file in _plain(root / "leaders" / ritual)
+        for file in plain_files(root / "leaders" / ritual)
         if (ritual, file.stem) not in waiting
     ]
     old = [place for place in old if _newest(place) < before.timestamp()]
@@ -318,7 +318,8 @@ def _builds(settings: Settings) -> Removal | None:
 # ---- sizes and names -----------------------------------------------------------------------
 
 
-def _plain(folder: Path) -> Iterator[Path]:
+def plain_files(folder: Path) -> Iterator[Path]:
+    """Every plain file beneath a folder; what leads elsewhere is left."""
     if folder.is_dir():
         yield from (f for f in sorted(folder.rglob("*")) if f.is_file() and not f.is_symlink())
 
@@ -329,14 +330,14 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 
 def _newest(place: Path) -> float:
-    files = [place] if place.is_file() else [*_plain(place)]
+    files = [place] if place.is_file() else [*plain_files(place)]
     return max((file.stat().st_mtime for file in files), default=0.0)
 
 
 def _size(place: Path) -> int:
     if place.is_file():
         return place.stat().st_size
-    return sum(file.stat().st_size for file in _plain(place))
+    return sum(file.stat().st_size for file in plain_files(place))
 
 
 def _listed(places: Iterable[Path], home: Path) -> tuple[str, ...]:

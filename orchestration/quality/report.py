@@ -34,7 +34,6 @@ _OF_EACH_REASON = 3
 _SHOWN = 40  # characters of a value
 _FREE_TEXT = frozenset({"title", "text", "outcome", "if_not_taken", "name"})
 """Columns that people write into, of other people at times."""
-_PERSON = re.compile(r"person_id$|^manager_id$|^recorded_by$")
 
 
 @dataclass(frozen=True)
@@ -309,6 +308,6 @@ def _shown(
 def _token(manifest: DeliveryManifest, column: Column, value: Any) -> str:
     """The same value of one delivery has the same token, a person in whatever column; without the
     delivered file it says nothing."""
-    of_person = _PERSON.search(column.name) is not None
+    of_person = column.is_person
     seed = f"{manifest.content_hash}\n{'person' if of_person else column.name}\n{value}"
     return f"#{hashlib.sha256(seed.encode()).hexdigest()[:8]}"

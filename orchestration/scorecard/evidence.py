@@ -182,7 +182,7 @@ def read_evidence(lake: Lake, period: Period, figures_hash: str) -> Evidence | N
         build=basis["build"],
         arrivals=basis.get("arrivals"),
         persons=basis.get("persons", "hashes"),
-        erased=basis.get("erased", 0),
+        erased=len(basis.get("erasures", [])),
     )
 
 

@@ -50,11 +50,12 @@ class FoldReport:
     rebuilt: bool
 
 
-def fold(lake: Lake, feed: FeedName, *, changes: bool = False) -> FoldReport:
+def fold(lake: Lake, feed: FeedName, *, changes: bool = False, anew: bool = False) -> FoldReport:
     """Bring ``versions/<feed>.parquet`` up to the deliveries in force.
 
     Args:
         changes: a delivery holds only the rows that changed (nothing vanishes by absence).
+        anew: fold all deliveries again: one was edited.
     """
     wanted: dict[date, str] = {}
     identity: dict[date, str] = {}
@@ -66,7 +67,7 @@ def fold(lake: Lake, feed: FeedName, *, changes: bool = False) -> FoldReport:
             wanted[row["delivery_date"]] = ""
             identity[row["delivery_date"]] = f"{row['delivery_id']}:empty"
     with lake.connect() as connection:
-        return _fold(lake, connection, feed, changes, wanted, identity)
+        return _fold(lake, connection, feed, changes, wanted, identity, anew)
 
 
 def _fold(
@@ -76,6 +77,7 @@ def _fold(
     changes: bool,
     wanted: dict[date, str],
     identity: dict[date, str],
+    anew: bool,
 ) -> FoldReport:
     """Fold the deliveries ``wanted`` (date to id); ``identity`` tells one from its successor."""
     shape = {
@@ -83,7 +85,7 @@ def _fold(
         "kind": "changes" if changes else "snapshot",
         "columns": [f"{c.name} {c.sql_type}" for c in CONTRACT[feed].columns],
     }
-    state = _state(lake, connection, feed)
+    state = None if anew else _state(lake, connection, feed)
     known: dict[date, str] = {}
     if state is not None and state["shape"] == shape:
         known = {date.fromisoformat(day): name for day, name in state["deliveries"].items()}

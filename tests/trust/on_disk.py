@@ -1,8 +1,9 @@
 """Where a text stands on disk: every byte of a folder, also what is packed or encoded.
 
 Compressed streams are unpacked (gzip, zip and so XLSX, the streams of a PDF, Parquet, zlib'd values
-of a database), encoded ones decoded (the parts of a mail). SQLite and DuckDB files are read as
-bytes, for what was deleted, and as tables, for what lies across two pages or is compressed.
+of a database), encoded ones decoded (the parts of a mail), and the text of a PDF is read. SQLite
+and DuckDB files are read as bytes, for what was deleted, and as tables, for what lies across two
+pages or is compressed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
+
+from pypdf import PdfReader
+from pypdf.errors import PdfReadError
 
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
@@ -55,6 +60,7 @@ def _pieces(content: bytes) -> Iterator[bytes]:
     elif content[:4] == b"%PDF":
         for stream in re.finditer(rb"stream\r?\n(.*?)\r?\nendstream", content, re.DOTALL):
             yield from _inflated(stream[1])
+        yield _said_in_pdf(content)
     elif content[:4] == b"PAR1":
         yield from _columns(content)
     elif content[:2] in _ZLIB:
@@ -64,6 +70,16 @@ def _pieces(content: bytes) -> Iterator[bytes]:
             payload = part.get_payload(decode=True)
             if isinstance(payload, bytes):
                 yield from _pieces(payload)
+
+
+@cache
+def _said_in_pdf(content: bytes) -> bytes:
+    """The text of a PDF: its streams hold numbers of glyphs."""
+    try:
+        pages = PdfReader(io.BytesIO(content)).pages
+        return "\n".join(page.extract_text() for page in pages).encode()
+    except PdfReadError:
+        return b""
 
 
 def _inflated(content: bytes) -> Iterator[bytes]:
