@@ -25,6 +25,10 @@ KPI_FEEDS = {
 }
 """The feeds that a KPI stands on; a KPI that is not listed stands on all."""
 
+_WHO_AND_WHICH = frozenset({"people", "courses"})
+"""Feeds that say who people are and which courses there are: of these a day late changes little,
+of what is counted it leaves out what happened on that day."""
+
 MOST_NAMED = 3
 """Feeds of one day that a note names; more are counted."""
 _BEHIND = ("stale", "missing", "refused")
@@ -53,6 +57,13 @@ class PeriodBasis:
         """Whether none of the feeds that the KPI stands on is behind."""
         feeds = KPI_FEEDS.get(kpi_id)
         return not (self.behind if feeds is None else self.behind & {*feeds})
+
+    def judged(self, kpi_id: str) -> bool:
+        """Whether what the KPI counts is complete: else its figure is one of missing data, and no
+        change, no target met or missed, is claimed of it."""
+        behind = self.behind - _WHO_AND_WHICH
+        feeds = KPI_FEEDS.get(kpi_id)
+        return not (behind if feeds is None else behind & {*feeds})
 
     def feeds_a_figure(self, feed: str) -> bool:
         """Whether a headline figure or the page of leadership stands on the feed."""

@@ -129,6 +129,7 @@ class _Builder(Figures):
                 currency=self.currency,
                 grain=reading.period.grain,
                 rules=mark.rules,
+                behind=not self.judged(reading),
             ),
             caution=caution,
             beside=tuple(self.beside(catalogue)),
@@ -362,7 +363,8 @@ class _Builder(Figures):
         blocked = stand_up is not None and any(
             (stand_up.overdue, stand_up.blockers, stand_up.faults)
         )
-        idle = not (signals or decisions or warnings or late or blocked)
+        behind = any(k.mark.text == wording.DATA_BEHIND for k in kpis)
+        idle = not (signals or decisions or warnings or late or blocked or behind)
         sync = None
         if self.period.grain is Grain.QUARTER:
             kpis = tuple(strategy.forecast_by_months(kpi, self) for kpi in kpis)
@@ -386,6 +388,7 @@ class _Builder(Figures):
                 idle=idle,
                 effect=effect,
                 monthly=by_month,
+                behind=behind,
             ),
             nothing_to_decide=idle,
             kpis=kpis,
@@ -449,6 +452,7 @@ def _sentence(
     idle: bool,
     effect: str = "",
     monthly: Sequence[Kpi] = (),
+    behind: bool = False,
 ) -> str:
     """What changed and what is asked, in one sentence.
 
@@ -460,6 +464,7 @@ def _sentence(
         idle: nothing signals, is asked for, warns or is overdue.
         effect: the verdict on the business outcome, where a quarter has one without limits.
         monthly: the KPIs of a quarter that its months can judge, by their last month.
+        behind: data of some measure are not complete, and it is not judged.
     """
     judged = any(kpi.mark.variation == "ordinary" for kpi in headline)
     if signals:
@@ -479,6 +484,10 @@ def _sentence(
             changed += f", alongside {wording.listed(others)}"
     elif judged:
         changed = "No measure shows a clear change"
+        if behind:
+            changed = "No measure whose data is complete shows a clear change"
+    elif behind and not (effect or monthly):
+        changed = "No measure can be judged: data is behind"
     else:
         changed = "It is too early to judge any measure: none has enough points yet"
         if effect:

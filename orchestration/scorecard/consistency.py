@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import takewhile
 
 from orchestration.periods import Grain, Period
+from orchestration.scorecard.basis import KPI_FEEDS
 from orchestration.scorecard.marts import Marts, Row, latest_ended
 from orchestration.scorecard.model import Figure, Kpi, LeaderPage, Scorecard, UnitRow
 from orchestration.scorecard.suppression import remainders
@@ -153,8 +154,21 @@ def _marks(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
             yield f"{kpi.kpi_id}: the tone of its mark says what the signal does not"
         row = signals.get((kpi.kpi_id, _period(kpi, scorecard).start))
         known = row["variation"] if row is not None else "too_few_points"
+        if _is_behind(kpi, scorecard):
+            known = "no_data"
         if kpi.now.state == "value" and kpi.mark.variation != known:
             yield f"{kpi.kpi_id}: marked {kpi.mark.variation}, the limits say {known}"
+
+
+def _is_behind(kpi: Kpi, scorecard: Scorecard) -> bool:
+    """Whether what the KPI counts in this period is not delivered to its end."""
+    if _period(kpi, scorecard).id != scorecard.period_id:
+        return False
+    late = {
+        each.feed for each in scorecard.feeds if each.verdict in ("stale", "missing", "refused")
+    }
+    late -= {"people", "courses"}
+    return bool(late & {*KPI_FEEDS.get(kpi.kpi_id, late)})
 
 
 def _log(scorecard: Scorecard, marts: Marts) -> Iterator[str]:

@@ -62,6 +62,17 @@ OTHER_GROUP = Decimal("1.5")
 """A lasting change of the number counted by this factor makes a series hard to compare."""
 
 
+_NOT_JUDGED = {
+    "variation": "no_data",
+    "assurance": "no_data",
+    "rules": "",
+    "mean": None,
+    "lower_limit": None,
+    "upper_limit": None,
+}
+"""What the limits say of a figure whose data are not complete: nothing."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """One KPI's rows on this page: its period and its line of one unit (the whole, unless said)."""
@@ -117,7 +128,13 @@ class Figures:
             if row["period_start"] <= period.end
         }
         self.signals: dict[tuple[str, date, str, str], Row] = {}
-        for row in [*marts.kpi_signals, *marts.coarser_signals]:
+        now = [
+            row
+            if row["period_start"] != period.start or basis.judged(str(row["kpi_id"]))
+            else {**row, **_NOT_JUDGED}
+            for row in marts.kpi_signals
+        ]
+        for row in [*now, *marts.coarser_signals]:
             charted = self.catalogue.get(row["kpi_id"], {}).get("chart_basis")
             if row["period_start"] <= period.end and row["basis"] in (charted, None):
                 self.signals[key_of(row)] = row
@@ -419,6 +436,8 @@ class Figures:
                 "no_data": "No data",
             }[now.state]
             return wording.unmarked(text)
+        if not self.judged(reading):
+            return wording.unmarked(wording.DATA_BEHIND)
         record, grain = self.target_record(reading), reading.period.grain
         if reading.signal is None:
             return wording.mark("too_few_points", "too_few_points", record=record, grain=grain)
@@ -430,6 +449,11 @@ class Figures:
             record=record,
             grain=grain,
         )
+
+    def judged(self, reading: Reading) -> bool:
+        """Whether the data that a reading counts are complete; earlier periods' are taken to be."""
+        kpi_id = str(reading.catalogue["kpi_id"])
+        return reading.period != self.period or self.basis.judged(kpi_id)
 
     def target_record(self, reading: Reading) -> tuple[bool, ...]:
         """Whether each of the last shown figures met the target of its own period."""

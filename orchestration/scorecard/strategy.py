@@ -289,6 +289,7 @@ def _judged(kpi: Kpi, change: Decimal, figures: Figures) -> str:
         "ordinary": "; no more than it usually changes",
         "improving": "; an improvement that chance would seldom give",
         "concerning": "; a change for the worse that chance would seldom give",
+        "no_data": "; not judged",
     }.get(kpi.mark.variation, "; too early to judge")
 
 
@@ -342,6 +343,8 @@ def _profiles(figures: Figures, outcomes: Outcomes) -> Iterator[str]:
 
 def _adopts(figures: Figures, unit: str) -> bool:
     reading = figures.reading(figures.catalogue[VOLUNTARY], unit)
+    if not figures.judged(reading):
+        return False
     said = {reading.signal["variation"]} if reading.signal is not None else set()
     said |= {
         row["variation"]
@@ -412,6 +415,8 @@ def month_of(kpi: Kpi, figures: Figures) -> Kpi | None:
     Its value, mark and limits are the month's; the target is the quarter's.
     """
     last = Period.containing(Grain.MONTH, figures.period.end)
+    if not figures.basis.judged(kpi.kpi_id):
+        return None
     row = next(
         (
             r
@@ -478,6 +483,8 @@ def _reasoned(kpi: Kpi, figures: Figures) -> tuple[Figure, str]:
     if now.state != "value":
         return target, f"Keep it: {now.text} for {kpi.period_label}."
     met = wording.meets_target(now.value, target.value, kpi.direction)
+    if kpi.mark.variation == "no_data":
+        return target, "Keep it: its figure is not judged."
     if kpi.mark.variation == "too_few_points" or kpi.mark.assurance == "too_few_points":
         return target, "Keep it: there are too few points to judge what the process can give."
     if kpi.mark.variation == "concerning":

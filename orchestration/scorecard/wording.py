@@ -24,6 +24,7 @@ NO_RECORD = "no record"
 NO_TARGET = "no target"
 NOT_COMPARABLE = "No comparison yet"
 TOO_EARLY = "Too early to judge"
+DATA_BEHIND = "Not judged, its data is behind"
 
 _ROLES = {
     "elt": "ELT",
@@ -345,6 +346,7 @@ def finding(
     currency: str,
     grain: Grain = Grain.MONTH,
     rules: Sequence[str] = (),
+    behind: bool = False,
 ) -> str:
     """One sentence that states the finding, and only what the limits support.
 
@@ -353,6 +355,7 @@ def finding(
         limits: None when there are none, or when they may not be shown.
         points: points that the limits stand on, up to and including this period.
         rules: the run rules that fired.
+        behind: the data that the figure counts are not complete.
     """
     if now.state == "suppressed":
         return f"{name}: {SUPPRESSED}."
@@ -362,7 +365,8 @@ def finding(
         why = f" ({now.reason})" if now.reason else ""
         return f"{name}: {now.text} for {period_label}{why}."
     if variation == "no_data":
-        return f"{name}: {now.text} in {period_label}; {lower_first(NOT_COMPARABLE)}."
+        why = DATA_BEHIND if behind else NOT_COMPARABLE
+        return f"{name}: {now.text} in {period_label}; {lower_first(why)}."
     if variation == "too_few_points":
         return (
             f"{name}: {now.text} in {period_label}; {lower_first(TOO_EARLY)}, with "

@@ -615,6 +615,41 @@ def test_feeds_and_staleness_come_from_the_close(case: Case) -> None:
     assert card.top_risk == f"Figures stand on incomplete data: {card.stale_note}."
 
 
+def test_a_figure_whose_data_is_behind_is_shown_and_not_judged(full_case: Case) -> None:
+    """What was not delivered looks like what was not done: no change is claimed of it."""
+    full_case.unit("o", "whole", name="Operations", headcount=200)
+    full_case.value("on_time_completion_rate", 30, unit="o", numerator=30, denominator=100)
+    for unit in ("whole", "o"):
+        full_case.signal("on_time_completion_rate", "concerning", "consistently_missed", unit=unit,
+                         charted=30, mean=90, lower=80, upper=100)  # fmt: skip
+    full_case.signal("active_learner_rate", "ordinary")
+    card = full_case.build()
+    assert {k.kpi_id: k.mark.tone for k in card.kpis}["on_time_completion_rate"] == "bad"
+    full_case.feed("people", "stale", date(2026, 10, 30))  # of who they are little changes
+    assert full_case.build().kpis == card.kpis
+
+    full_case.feed("enrolments", "stale", date(2026, 10, 12))
+    card = full_case.build()
+    kpi = next(k for k in card.kpis if k.kpi_id == "on_time_completion_rate")
+    assert kpi.now.state == "value"
+    assert (kpi.mark.text, kpi.mark.tone, kpi.mark.variation, kpi.limits) == (
+        "Not judged, its data is behind", "neutral", "no_data", None,
+    )  # fmt: skip
+    assert kpi.finding.endswith(" in October 2026; not judged, its data is behind.")
+    assert kpi.series[-1].signal is None and kpi.forecast is None
+    assert not any("on_time_completion_rate" in unit.signals for unit in card.units)
+    assert card.sentence == (
+        "No measure whose data is complete shows a clear change; no decision is asked for."
+    )
+    assert card.top_risk == f"Figures stand on incomplete data: {card.stale_note}."
+    assert inconsistencies(card, full_case.marts) == []
+    for feed in ("activity", "certifications", "assessments"):
+        full_case.feed(feed, "missing")
+    quarter = Period.parse("2026-Q3")
+    full_case.signal("performance_improvement", "too_few_points", period=quarter)
+    assert full_case.build().sentence.startswith("No measure can be judged: data is behind; ")
+
+
 def test_hostile_names_pass_through_as_data(full_case: Case) -> None:
     names = ["=1+1", "<script>alert(1)</script>", "{{7*7}}", '#read("x")', "x" * 4000, "\u202e|a|b"]
     for i, name in enumerate(names):

@@ -340,7 +340,7 @@ def test_without_a_target_a_tenth_is_a_risk(full_case: Case) -> None:
 
 
 def test_the_order_of_risks(full_case: Case) -> None:
-    full_case.feed("activity", "stale", date(2026, 10, 12))
+    full_case.feed("initiatives", "stale", date(2026, 10, 12))
     said = [full_case.build().top_risk]
     full_case.value("certifications_lapsing_60d", 34, numerator=34, denominator=456)
     said.append(full_case.build().top_risk)
