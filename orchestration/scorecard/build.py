@@ -389,6 +389,7 @@ class _Builder(Figures):
                 effect=effect,
                 monthly=by_month,
                 behind=behind,
+                asks=not weekly,
             ),
             nothing_to_decide=idle,
             kpis=kpis,
@@ -453,6 +454,7 @@ def _sentence(
     effect: str = "",
     monthly: Sequence[Kpi] = (),
     behind: bool = False,
+    asks: bool = True,
 ) -> str:
     """What changed and what is asked, in one sentence.
 
@@ -465,6 +467,7 @@ def _sentence(
         effect: the verdict on the business outcome, where a quarter has one without limits.
         monthly: the KPIs of a quarter that its months can judge, by their last month.
         behind: data of some measure are not complete, and it is not judged.
+        asks: the ritual asks for decisions at all: a stand-up does not.
     """
     judged = any(kpi.mark.variation == "ordinary" for kpi in headline)
     if signals:
@@ -497,6 +500,8 @@ def _sentence(
     changed = f"{changed[:1].upper()}{changed[1:]}"
     if idle and judged:
         return f"{changed}; nothing needs deciding, so the sitting can be skipped."
+    if not asks:
+        return f"{changed}."
     if asked == 0:
         return f"{changed}; no decision is asked for."
     if asked == 1:

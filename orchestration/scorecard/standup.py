@@ -156,8 +156,8 @@ def _divisions(figures: Figures) -> list[str]:
 
 def _overdue_learning(figures: Figures) -> Iterator[_Found]:
     catalogue = figures.catalogue.get(OVERDUE_PEOPLE)
-    if catalogue is None:
-        return
+    if catalogue is None or not figures.basis.judged(OVERDUE_PEOPLE):
+        return  # who has completed since is not known
     readings = {unit: figures.reading(catalogue, unit) for unit in figures.order}
     counts = {
         unit: int(reading.value["value"] or 0)
@@ -257,6 +257,8 @@ def _stalled(figures: Figures, after: int | None, overdue: set[str]) -> Iterator
             named once more.
     """
     by_course: dict[str, list[Row]] = {}
+    if figures.basis.behind & {"enrolments", "activity"}:
+        return  # who has gone on since is not known
     for row in figures.marts.stalled_enrolments:
         by_course.setdefault(str(row["course_id"]), []).append(row)
     since = f" for {wording.days(after)}" if after else ""
@@ -361,7 +363,7 @@ def _course(row: Row, figures: Figures) -> str:
         number = f", by {wording.counted(count, 'person', 'people')}" if shown else ""
         return f"{title} was completed for the first time{number}"
     if not shown:
-        return f"More people completed {title} than its usual range"
+        return f"More people completed {title} than is usual"
     number = wording.counted(count, "person", "people")
     return f"{number[:1].upper()}{number[1:]} completed {title}, more than its usual range"
 
