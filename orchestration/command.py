@@ -28,7 +28,7 @@ from orchestration.delivery.edition_commands import rebuild, restated
 from orchestration.delivery.mailings import MAILINGS
 from orchestration.operations.commands import backup, erase_person, restore, retention
 from orchestration.periods import Grain, Period, latest_closed, partition_key, periods_between
-from orchestration.problems import Problem
+from orchestration.problems import Problem, refusal_of_disk
 from orchestration.recording.commands import record, start
 from orchestration.settings import PROJECT_ROOT, SAMPLE_SETTINGS, Settings, load_settings
 from orchestration.settings import settings_file as settings_in_force
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Entry point: problems are printed as one message, anything else is a defect."""
+    """Entry point: problems, a full disk too, are printed as one message; the rest is a defect."""
     # Dagster's backfill policies are what this system is built on; that they are beta is known
     warnings.filterwarnings("ignore", message=".*backfill_policy.*", module="dagster.*")
     try:
@@ -54,6 +54,18 @@ def main() -> None:
         sys.exit(2)
     except click.Abort:
         sys.exit(130)
+    except Exception as error:
+        refusal = refusal_of_disk(error)
+        if refusal is None:
+            raise
+        # whatever was under way, Dagster's own record of it included, could not be written
+        told = Problem(
+            f"the disk takes nothing more: {refusal}.",
+            remedy="make room or make it writable, then start the same again: it goes on from the "
+            "last state, which is unchanged.",
+        )
+        click.secho(f"\n{told}", fg="red", err=True)
+        sys.exit(1)
 
 
 @click.group()

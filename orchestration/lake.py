@@ -8,7 +8,6 @@ is the one commit point. Files the index does not name do not exist for readers.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import posixpath
@@ -21,13 +20,10 @@ import duckdb
 import fsspec
 import pyarrow.parquet as pq
 
-from orchestration.problems import Problem
+from orchestration.problems import Problem, refusal_of_disk
 from orchestration.settings import DuckDBSettings
 
 PLACEHOLDER_DAY = "1970-01-01"
-_TAKES_NOTHING = tuple(
-    os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
-)
 
 
 class Lake:
@@ -88,7 +84,7 @@ class Lake:
         try:
             yield
         except (OSError, duckdb.IOException) as error:
-            reason = next((words for words in _TAKES_NOTHING if words in str(error)), None)
+            reason = refusal_of_disk(error)
             if reason is None:
                 raise
             raise Problem(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 _LONGEST = {"file": 1000}  # a path may be long
 
 
@@ -9,6 +12,29 @@ def shown(name: str, longest: int = 120) -> str:
     """A name from somebody's file, fit to be printed: short, and no control characters."""
     plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
     return plain if len(plain) <= longest else f"{plain[:longest]}..."
+
+
+_TAKES_NOTHING = (
+    *(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)),
+    "database or disk is full",  # SQLite's words
+    "attempt to write a readonly database",
+)
+
+
+def refusal_of_disk(error: BaseException | None) -> str | None:
+    """Why a file system takes nothing more (it is full, read-only), where that is what happened.
+
+    Looks at what caused the error too: libraries wrap what the system said in words of their own.
+    """
+    seen: list[BaseException] = []  # errors may be each other's cause
+    while error is not None and error not in seen:
+        seen.append(error)
+        said = str(error)
+        found = next((words for words in _TAKES_NOTHING if words in said), None)
+        if found is not None:
+            return found
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return None
 
 
 class Problem(Exception):

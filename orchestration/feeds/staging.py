@@ -205,7 +205,8 @@ class Staging:
                     )
                 )
                 for row in in_force(self.lake, "people")
-                if f"{row['delivery_id']}:{row['content_hash'][:16]}" not in folded
+                if row["rows_accepted"]  # else there is no file
+                and f"{row['delivery_id']}:{row['content_hash'][:16]}" not in folded
             ]
             if files:
                 sources.append(

@@ -61,7 +61,7 @@ from orchestration.warehouse.lock import warehouse_connection, warehouse_lock
 from orchestration.warehouse.project import (
     DBT_PROJECT,
     dbt_environment,
-    dbt_executable,
+    dbt_of_this_run,
     prepare_manifest,
 )
 from orchestration.warehouse.published import (
@@ -392,10 +392,12 @@ def _unchanged(context: AssetExecutionContext) -> Iterator[Output[None]]:
 def _dbt(context: AssetExecutionContext, settings: Settings, tag: str) -> Iterator[Any]:
     """Run dbt on the selected models of one group, streaming its events to Dagster."""
     os.environ.update(dbt_environment(settings))
+    executable, *arguments = dbt_of_this_run()
     dbt = LeanDbt(
         project_dir=str(DBT_PROJECT),
         profiles_dir=str(DBT_PROJECT),
-        dbt_executable=dbt_executable(),
+        dbt_executable=executable,
+        global_config_flags=arguments,
     )
     begin_build(settings)
     # dagster-dbt adds the selection: the group's, or the subset that was asked for

@@ -31,7 +31,7 @@ from orchestration.warehouse.lock import warehouse_connection
 from orchestration.warehouse.project import (
     DBT_PROJECT,
     dbt_environment,
-    dbt_executable,
+    dbt_of_this_run,
     project_fingerprint,
     target_folder,
 )
@@ -239,7 +239,7 @@ def _run_dbt(settings: Settings, tag: str) -> None:
     begin_build(settings)
     done = subprocess.run(  # noqa: S603 (our own dbt, no shell)
         [
-            dbt_executable(),
+            *dbt_of_this_run(),
             "--quiet",
             *build_arguments(tag),
             "--project-dir",

@@ -25,6 +25,12 @@ def dbt_executable() -> str:
     return str(Path(sys.executable).with_name("dbt"))
 
 
+def dbt_of_this_run() -> list[str]:
+    """The command that starts dbt and ends it with this process; dbt's arguments follow."""
+    program = Path(__file__).with_name("dbt_process.py")
+    return [sys.executable, "-P", str(program), str(os.getpid())]
+
+
 def dbt_environment(settings: Settings) -> dict[str, str]:
     """What the dbt project reads from its environment (profiles.yml, sources, seed path)."""
     lake = Lake(settings.lake_url)
@@ -83,7 +89,7 @@ def prepare_manifest(settings: Settings) -> Path:
         if manifest.exists() and stamp.exists() and stamp.read_text() == fingerprint:
             return manifest
         parsed = subprocess.run(  # noqa: S603 (our own dbt, no shell)
-            [dbt_executable(), "parse", "--quiet", "--project-dir", str(DBT_PROJECT)],
+            [*dbt_of_this_run(), "parse", "--quiet", "--project-dir", str(DBT_PROJECT)],
             env={**os.environ, **environment},
             cwd=DBT_PROJECT,
             capture_output=True,

@@ -258,6 +258,30 @@ def write_csv(file: Path, rows: Sequence[dict[str, str]], header: Sequence[str] 
     file.write_bytes(gzip.compress(content, mtime=0) if file.suffix == ".gz" else content)
 
 
+def deliver_month(landing: Path, month: Period, without: Sequence[str] = ()) -> None:
+    """The files of a later month: the last one's again, with events of that month.
+
+    Args:
+        without: feeds that do not come.
+    """
+    for file in sorted(landing.glob("*.csv*")):
+        feed, _, day = file.name.partition(".")[0].rpartition("_")
+        if feed in (*without, "decision_log"):
+            continue
+        if day == str(LAST.end):  # the state at its end
+            later = file.name.replace(day, str(month.end))
+            (landing / later).write_bytes(file.read_bytes())
+        elif day == str(LAST.shift(1).start):  # what happened in it
+            rows = read_csv(file)
+            key = next(iter(rows[0]))
+            for row in rows:
+                row.update(
+                    {n: cell.replace(f"{LAST.id}-", f"{month.id}-") for n, cell in row.items()}
+                )
+                row[key] = f"{month.id}-{row[key]}"
+            write_csv(landing / file.name.replace(day, str(month.shift(1).start)), rows)
+
+
 @dataclass(frozen=True)
 class FirstRun:
     """The organisation after its first review, and what the command said."""

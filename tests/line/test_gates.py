@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import email
-from email.message import EmailMessage
-from email.policy import default as email_policy
-from typing import cast
-
 import pytest
 
-from orchestration.periods import Grain
 from orchestration.quality.close import read_close
 from orchestration.state import State
 from tests.line.reviewed import LAST, Organisation, failures, write_settings
@@ -99,34 +93,3 @@ def test_a_month_that_was_never_closed_is_refused(changing: Organisation) -> Non
         result = changing.month(*keys, first=MAY)
         assert not result.success
         assert f"{MAY.label} was not closed" in failures(result), keys[0]
-
-
-def test_a_stale_month_goes_out_marked(changing: Organisation) -> None:
-    done = changing.month(CLOSE, *changing.models(), FIGURES, SCORECARD, PAGES, first=MAY)
-    assert done.success, failures(done)
-    close = read_close(changing.lake, MAY)
-    assert close is not None
-    assert (close.verdict, close.allowed) == ("stale", True)
-    assert close.stale_note
-    as_of = f"{close.data_as_of.day} {close.data_as_of:%B %Y}" if close.data_as_of else ""
-    draft = changing.home / "drafts" / "monthly" / MAY.id
-    for name in ("scorecard.html", "email.html", "email.txt"):
-        page = (draft / name).read_text(encoding="utf-8")
-        assert as_of in page.replace("\N{NO-BREAK SPACE}", " "), name
-
-    before = set(changing.mails("monthly"))
-    sent = changing.month(
-        EDITION,
-        DELIVERY,
-        first=MAY,
-        run_config={
-            "ops": {"delivery__month_edition": {"config": {"open_intent": True, "reason": "test"}}}
-        },
-    )
-    assert sent.success, failures(sent)
-    new = {n: mail for n, mail in changing.mails("monthly").items() if n not in before}
-    assert len(new) == len(before)
-    for content in new.values():
-        mail = cast(EmailMessage, email.message_from_bytes(content, policy=email_policy))
-        assert f"as of {as_of}" in mail["Subject"]
-    assert set(changing.published(Grain.MONTH)) >= {LAST.id, MAY.id}
