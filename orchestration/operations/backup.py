@@ -10,7 +10,8 @@ other file with its size and SHA-256, and
   is missing; what was sealed meanwhile is left to the next backup.
 * ``dagster/``: the Dagster instance, its databases copied online and packed (``.gz``). What it
   keeps on PostgreSQL is that database's to back up.
-* ``records/``: what people recorded; ``charter/``: the programme charter in force.
+* ``records/``: what people recorded; ``charter/``: the programme charter in force; ``erasures/``:
+  receipts of erasures.
 * ``lake/``, where asked for: copied while ingest and builds wait.
 
 It is written aside, every file of it is read back, and only then it gets its name: a folder with a
@@ -49,7 +50,7 @@ from orchestration.warehouse.lock import warehouse_lock
 MANIFEST = "backup.json"
 STATE = "state/state.sqlite"
 PACKED = ".gz"
-PARTS = ("state", "editions", "dagster", "records", "charter", "lake")
+PARTS = ("state", "editions", "dagster", "records", "charter", "erasures", "lake")
 _CHUNK = 1 << 20
 _UNFINISHED_SECONDS = 86_400.0
 _NAME = "%Y-%m-%dT%H%M%SZ"
@@ -273,6 +274,7 @@ def _write(settings: Settings, aside: _Aside, *, lake: bool) -> BackupManifest:
     _copy_dagster(settings.home / "dagster", aside)
     aside.copy_all(records_folder(settings), "records")
     aside.copy_all(settings.home / "charter", "charter")
+    aside.copy_all(settings.home / "erasures", "erasures")
     if lake:
         _copy_lake(settings, aside)
     manifest = BackupManifest(

@@ -38,13 +38,14 @@ _ASIDE = ".erasing-"
 
 
 def in_outbox(settings: Settings, state: State, traces: Traces) -> list[Place]:
-    """Mail files to them, and of editions that tell of them, whose attachments do so too."""
-    telling = {each.edition_id for each in state.editions() if _tells(Path(each.folder), traces)}
+    """Mail files to them or that tell of them."""
+    telling = {
+        _plainly(each.edition_id) for each in state.editions() if _tells(Path(each.folder), traces)
+    }
     told = [
         file
         for file in plain_files(settings.home / "outbox")
-        if file.name.partition("--")[0].replace("_", "-") in {e.replace("_", "-") for e in telling}
-        or _mail_tells(file, traces)
+        if _mail_tells(file, traces, _plainly(file.name.partition("--")[0]) in telling)
     ]
 
     def act() -> None:
@@ -156,7 +157,12 @@ def _listed(content: bytes) -> list[dict[str, Any]]:
     return [each for each in rows if isinstance(each, dict) and isinstance(each.get("to"), list)]
 
 
-def _mail_tells(file: Path, traces: Traces) -> bool:
+def _plainly(edition_id: str) -> str:
+    return edition_id.replace("_", "-")
+
+
+def _mail_tells(file: Path, traces: Traces, edition_tells: bool) -> bool:
+    """Whether a mail does; what only its PDF says is known from its edition."""
     message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     if any(traces.tells(str(value)) for value in message.values()):
@@ -164,6 +170,8 @@ def _mail_tells(file: Path, traces: Traces) -> bool:
     for part in message.walk():
         content = part.get_payload(decode=True)
         if isinstance(content, bytes) and traces.in_content(content):
+            return True
+        if edition_tells and part.get_content_type() == "application/pdf":
             return True
         if part.get_content_maintype() == "text" and traces.tells(str(part.get_content())):
             return True

@@ -122,7 +122,8 @@ def restore(settings: Settings, source: Path, *, replace: bool = False) -> Resto
         held, erased = _restore_state(settings, aside, manifest, replaced)
         forgotten = _sealed_since(settings, aside)
         _swap(settings, aside, manifest, replaced)
-        _add_records(settings, aside)
+        _add_missing(aside / "records", records_folder(settings))
+        _add_missing(aside / "erasures", settings.home / "erasures")
     except (OSError, sqlite3.Error) as error:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise Problem(
@@ -382,11 +383,10 @@ def _write_lake(lake: Lake, source: Path) -> None:
         lake.remove(name)
 
 
-def _add_records(settings: Settings, aside: Path) -> None:
-    """Bring back what people recorded; what was recorded since stays."""
-    folder = records_folder(settings)
-    for file in sorted((aside / "records").rglob("*")):
-        place = folder / file.relative_to(aside / "records")
+def _add_missing(source: Path, folder: Path) -> None:
+    """Bring back what people recorded, or receipts; what was written since stays."""
+    for file in sorted(source.rglob("*")):
+        place = folder / file.relative_to(source)
         if file.is_file() and not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(file, place)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from dagster import DagsterRunStatus
 
@@ -19,10 +21,11 @@ from orchestration.operations.restore import restore
 from orchestration.operations.traces import Traces
 from orchestration.problems import Problem
 from orchestration.runs import project_instance
-from orchestration.settings import Settings
+from orchestration.settings import PathSettings, Settings
 from orchestration.state import State
 from tests.delivery.conftest import make_draft, make_settings
 from tests.operations.conftest import OCTOBER, READERS, SEPTEMBER, greeting, send
+from tests.postgresql import Server, sqlalchemy_url
 from tests.trust.on_disk import places
 
 ADA, NAME = "ada@example.org", "Ada Lovelace"
@@ -39,6 +42,9 @@ def named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     words = f"78 %, says {NAME}"
     monkeypatch.setattr("tests.operations.conftest.make_draft", lambda to, _: make_draft(to, words))
     send(settings, OCTOBER)
+    checked = settings.home / "lake" / "validations" / "people.json"
+    checked.parent.mkdir(parents=True)
+    checked.write_text(json.dumps({"unexpected": [NAME]}))
     return settings
 
 
@@ -52,6 +58,7 @@ def test_mail_ledger_and_editions_know_her_no_more(named: Settings) -> None:
         "Drafts": 1,
         "Sealed editions": 1,
         "Messages to them, and among recipients": 4,
+        "Manifests and results of checks": 1,
     }
     with State.open(named) as state:
         for edition in state.editions():
@@ -129,6 +136,10 @@ def test_a_backup_from_before_brings_her_back_and_says_so(named: Settings, tmp_p
     erase(kept, with_copies=True)
     assert places(named.home, [ADA, NAME, PERSON]) == {}  # what the restore put aside as well
     assert not copy.exists()
+    later = backup(named, tmp_path / "later")
+    receipt.file.unlink()
+    restore(named, later.folder, replace=True)
+    assert json.loads(receipt.file.read_bytes())["erasure"] == receipt.number
 
 
 def test_the_command_asks_and_lists_what_is_not_its_to_remove(
@@ -217,3 +228,25 @@ def test_another_home_knows_nobody(tmp_path: Path) -> None:
     settings = make_settings(tmp_path / "new")
     with pytest.raises(Problem, match="nobody of this id"):
         Eraser(settings, "E1")
+
+
+def test_postgresql_is_cleared_too(settings: Settings, tmp_path: Path, postgresql: Server) -> None:
+    url = sqlalchemy_url(postgresql.database("erased"))
+    served = settings.model_copy(update={"paths": PathSettings(home=settings.home, state=url)})
+    send(served, SEPTEMBER)
+    packed = zlib.compress(f"ask {NAME}".encode())
+    with sa.create_engine(url).begin() as connection:  # as Dagster's own storage has such columns
+        connection.execute(sa.text("CREATE TABLE event_logs (id INT, event TEXT, body BYTEA)"))
+        connection.execute(
+            sa.text("INSERT INTO event_logs VALUES (1, :said, :body), (2, 'nothing', NULL)"),
+            {"said": f'{{"by": "{NAME.upper()}"}}', "body": packed},
+        )
+    receipt = erase(served)
+    assert receipt.taken_out["Messages to them, and among recipients"] == 2
+    with sa.create_engine(url).connect() as connection:
+        rows = connection.execute(sa.text("SELECT * FROM event_logs ORDER BY id")).all()
+    assert rows[0][1] == '{"by": "(erased)"}'
+    assert zlib.decompress(rows[0][2]) == b"ask (erased)"
+    assert rows[1] == (2, "nothing", None)
+    with State.open(served) as state:
+        assert {row.recipient for row in state.ledger_rows()} == {*READERS} - {ADA}

@@ -280,7 +280,7 @@ def test_postgresql_is_backed_up_into_a_file_that_either_takes(
         after = rows_of(state)
         for name in before:
             if name != "restores":
-                assert [tuple(r) for r in after[name]] == [tuple(r) for r in before[name]]
+                assert after[name] == before[name]
         opened = state.open_intent("monthly", OCTOBER.id, opened_by="schedule")
         assert (opened.intent_id, opened.held_by) == (2, "person")
 
@@ -303,7 +303,7 @@ def test_a_backup_that_cannot_be_trusted_changes_nothing(
     assert rows(settings.home / "state" / "state.sqlite") == before
 
 
-@pytest.mark.parametrize("dies_in", ["_restore_state", "_sealed_since", "_swap", "_add_records"])
+@pytest.mark.parametrize("dies_in", ["_restore_state", "_sealed_since", "_swap", "_add_missing"])
 def test_interrupted_anywhere_nothing_is_sent_and_it_ends_when_repeated(
     settings: Settings, yesterday: Path, monkeypatch: pytest.MonkeyPatch, dies_in: str
 ) -> None:
