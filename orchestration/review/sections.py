@@ -245,10 +245,11 @@ def plan(progress: PlanProgress) -> dict[str, Any]:
 
 
 def plan_line(progress: PlanProgress) -> str:
-    """'Operations: day 52 of 90, 8 of 9 done that were due, one overdue'."""
+    """'Operations: day 52 of 90, 89 % on track, 8 of 9 due actions done, one overdue'."""
     overdue = sum(item.status == "overdue" for item in progress.items)
     words = [
         f"day {progress.day}{f' of {PLAN_DAYS}' if progress.day <= PLAN_DAYS else ''}",
+        *([f"{progress.on_track.text} on track"] if progress.on_track.state == "value" else []),
         f"{progress.done} of {progress.due_by_now} due actions done"
         if progress.due_by_now
         else "nothing due yet",

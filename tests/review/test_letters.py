@@ -89,7 +89,7 @@ def test_a_preview_says_what_is_recorded_and_what_is_asked(previews: Path, file:
         "Attendance at the reviews, for the record only: 3 of 3",
         "Name a deputy for every site manager",
         "Overdue by 8 days, waited 22 days",
-        "Operations: day 52 of 90, 8 of 9 due actions done, one overdue",
+        "Operations: day 52 of 90, 89 % on track, 8 of 9 due actions done, one overdue",
         "Sponsor completes the flagship course publicly",
         "Recognise five learners",
         "Reply to this mail",
@@ -171,7 +171,8 @@ def test_a_sheet_is_one_accessible_page_with_everything(sheets: Path) -> None:
         "Approved a budget, Operations †",
         "Commitments and decisions waiting",
         "Overdue by 8 days waited 22 days",
-        "90-day plan, Operations: day 52 of 90, 8 of 9 due actions done, one overdue",
+        "90-day plan, Operations: day 52 of 90, 89 % on track, 8 of 9 due actions done, one "
+        "overdue",
         "Town hall, 24 September 2026",
         "By 9 Dec 2026",
         "Discussed on",

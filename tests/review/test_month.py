@@ -189,7 +189,9 @@ def test_the_leadership_page(rendered: dict[str, Path]) -> None:
         *page.exceptions,
         *page.vacancies,
         page.footnote or "",
-        "90-day plan, Operations: day 52 of 90, 8 of 9 due actions done, one overdue",
+        "90-day plan, Operations: day 52 of 90, 89 % on track, 8 of 9 due actions done, one "
+        "overdue",
+        "Marcus Lindqvist, since 10 September 2026",
         "35 Sponsor completes the flagship course publicly Marcus Lindqvist Overdue, 15 October "
         "2026",
         "The whole plan stands in the leader review sheet.",
@@ -229,6 +231,7 @@ def test_several_plans_share_a_table(tmp_path: Path) -> None:
     assert squeezed("Scale, adjust or stop: decide at this sitting.") in text
     assert squeezed("Adoption held at day 120: 61 % active, 60 % at day 90.") in text
     assert "Notyetdue" not in text
+    assert text.count(squeezed("8 of 9 89 % on track")) == 3
     assert "90-day" not in (tmp_path / "2026-10" / "email.txt").read_text("utf-8"), "too many"
 
 
@@ -253,7 +256,12 @@ def test_the_email_names_plan_and_next_sitting(rendered: dict[str, Path]) -> Non
         visible(rendered["typical"] / "email.html"),
         squeezed((rendered["typical"] / "email.txt").read_text("utf-8")),
     ):
-        assert squeezed("90-day plan, Operations: day 52 of 90, 8 of 9 due actions done") in text
+        assert (
+            squeezed(
+                "90-day plan, Operations: day 52 of 90, 89 % on track, 8 of 9 due actions done"
+            )
+            in text
+        )
         assert squeezed("Thursday 12 November 2026, 10:00, 30 minutes, Room 4") in text
         assert squeezed("Last month's decisions done: 3 of 4") in text
 
