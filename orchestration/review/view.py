@@ -18,7 +18,15 @@ from orchestration.review.sections import (
     next_sitting,
     plan_lines,
 )
-from orchestration.review.words import clean, counted, long_date, minus, sentence_case, unbroken
+from orchestration.review.words import (
+    clean,
+    counted,
+    long_date,
+    minus,
+    sentence_case,
+    spelled,
+    unbroken,
+)
 from orchestration.scorecard.model import BesideFigure, Decision, Kpi, Scorecard, UnitRow
 
 MOST_DECISIONS = 3
@@ -298,12 +306,18 @@ def _moved(kpi: Kpi, rows: Sequence[UnitRow]) -> list[dict[str, Any]]:
 
 
 def _quiet_title(quiet: Sequence[Kpi], every: Sequence[Kpi]) -> str:
-    if not any(k.mark.variation == "ordinary" for k in quiet):
-        which = "No measure" if len(quiet) == len(every) else "None of the others"
+    judged = sum(k.mark.variation == "ordinary" for k in quiet)
+    others = len(quiet) - judged
+    alone = len(quiet) == len(every)
+    if not judged:
+        which = "No measure" if alone else "None of the others"
         return f"{which} can be judged yet"
-    if len(quiet) == len(every):
+    if others:
+        noun = "measure" if alone else "other measure"
+        return f"No clear change in {counted(judged, noun)}; {spelled(others)} cannot be judged yet"
+    if alone:
         return "No measure shows a clear change"
-    return sentence_case(f"no clear change in the other {counted(len(quiet), 'measure')}")
+    return f"No clear change in the other {counted(len(quiet), 'measure')}"
 
 
 def _leadership_title(scorecard: Scorecard) -> str | None:

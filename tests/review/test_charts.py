@@ -95,6 +95,10 @@ def test_what_concerns_comes_first_and_only_signals_get_detail() -> None:
         "adoption_velocity",
         "seat_use",
     }
+    # performance improvement and seat use have too few points
+    assert view["quiet_title"] == (
+        "No clear change in two other measures; two cannot be judged yet"
+    )
 
 
 def test_skipping_needs_something_judged() -> None:
