@@ -199,8 +199,8 @@ class Reference:
         versions = versions_by(self.feeds["courses"], "course_id")
         found = set()
         for event in self.feeds["activity"]:
-            day = date.fromisoformat(event["occurred_at"][:10])
-            if not first <= day <= last or event["verb"] not in LEARNING:
+            day = local(event["occurred_at"])
+            if day is None or not first <= day <= last or event["verb"] not in LEARNING:
                 continue
             if (event["duration_seconds"] or 0) < LEARNING[event["verb"]]:
                 continue
@@ -377,7 +377,8 @@ class Reference:
         opens = (self.end + DAY).replace(year=self.end.year - 1)
         passed: dict[tuple[str, str], list[date]] = {}
         for row in self.feeds["assessments"]:
-            competency = row["competency_id"] or self.courses[row["course_id"]]["competency_id"]
+            course = self.courses.get(row["course_id"], {})
+            competency = row["competency_id"] or course.get("competency_id")
             day = local(row["attempted_at"])
             if row["passed"] and day is not None:
                 passed.setdefault((row["person_id"], competency), []).append(day)
@@ -458,7 +459,8 @@ class Reference:
         """Change of the declared outcome against the four quarters before launch."""
         outcomes: dict[str, dict[date, Row]] = {}
         for row in self.feeds["business_outcomes"]:
-            quarter = date.fromisoformat(row["period_start"])
+            quarter = as_date(row["period_start"])
+            assert quarter is not None
             outcomes.setdefault(row["org_unit_id"], {})[quarter] = row
         found: dict[Any, Figure] = {}
         for unit in self.parents:

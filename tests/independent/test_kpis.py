@@ -1,7 +1,8 @@
 """Property test: every KPI of random small organisations equals an independent computation.
 
 One dbt build holds forty units, each an organisation of its own with what is beneath it, and
-seven periods; every unit, line, KPI and period is compared. ADOPTION_SEEDS=20 tries more.
+six periods; every unit, line, KPI and period is compared. ADOPTION_SEEDS=20 tries more; another
+organisation comes as damaged files, in tests/trust/test_fuzz_kpis.py.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tests.independent.reference import Reference
 from tests.warehouse.small_lake import SmallLake
 
 PERIODS = ("2026-W18", "2026-W27", "2026-04", "2026-05", "2026-06", "2026-Q2")
-SEEDS = range(1, 1 + int(os.environ.get("ADOPTION_SEEDS", "2")))
+SEEDS = range(1, 1 + int(os.environ.get("ADOPTION_SEEDS", "1")))
 SNAPSHOTS: tuple[FeedName, ...] = ("people", "org_units", "courses", "enrolments", "decisions")
 EVENTS: tuple[FeedName, ...] = (
     "assessments",

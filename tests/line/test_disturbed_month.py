@@ -44,11 +44,17 @@ from tests.line.reviewed import LAST, Organisation, deliver_month, restore
 
 KILLS = int(os.environ.get("ADOPTION_MONTH_KILLS", "3"))
 WHOLE = "ADOPTION_MONTH_KILLS" in os.environ
-KILLS_A_MONTH = 8
+KILLS_A_MONTH = 10
 MAY = LAST.shift(1)
 CONTEXT = multiprocessing.get_context("forkserver")
 SHOWN = ("lake", "drafts", "editions", "archive", "outbox", "landing/records")
 KEPT = ("raw", "raw_rejected", "in_force", "versions")
+
+
+def begun_stages(said: str) -> list[tuple[str, float]]:
+    """The stages that the command says it began, with the second it did."""
+    lines = re.findall(r"^\[ *([\d.]+) s\] (\w+)(?:: \d+( \w+))?", said, re.MULTILINE)
+    return [(f"{word}{grain}", float(seconds)) for seconds, word, grain in lines]
 
 
 class Process:
@@ -72,7 +78,7 @@ class Process:
     @property
     def stage(self) -> str:
         """What it is at, or was when it ended; between two stages, the one before."""
-        return (["", *re.findall(r"^\[.*?\] (\w+)", self.said, re.MULTILINE)])[-1]
+        return [("", 0.0), *begun_stages(self.said)][-1][0]
 
     def wait_until_loaded(self) -> None:
         """Until it has its definitions and is about to do something that could be broken."""
@@ -228,12 +234,17 @@ def to_the_end(organisation: Organisation, name: str) -> Counter[str]:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What became of the month when nobody disturbed it."""
+    """What became of the month when nobody disturbed it.
+
+    Attributes:
+        left_from: seconds from the beginning of each stage to the end.
+    """
 
     organisation: Organisation
     outcome: dict[str, Any]
     mails: dict[str, list[bytes]]
     seconds: float
+    left_from: dict[str, float]
 
 
 @pytest.fixture(scope="module")
@@ -245,8 +256,14 @@ def undisturbed(changing_module: Organisation) -> Undisturbed:
     start = time.monotonic()
     assert calm.join() == 0, calm.said
     seconds = time.monotonic() - start
+    begun = begun_stages(calm.said)
+    ended = begun[1][1] + seconds  # the first stage is loading
     return Undisturbed(
-        changing_module, outcome(changing_module), mails_of_may(changing_module), seconds
+        changing_module,
+        outcome(changing_module),
+        mails_of_may(changing_module),
+        seconds,
+        {stage: ended - at for stage, at in begun[1:]},
     )
 
 
@@ -287,16 +304,17 @@ def test_a_killed_month_is_the_month_that_nobody_killed(undisturbed: Undisturbed
         counts["months"] += 1
         assert counts["months"] < 2 * KILLS
         prepare(organisation)
-        whole = Wholeness(organisation.home)
+        whole, left = Wholeness(organisation.home), undisturbed.seconds
         for number in range(min(KILLS_A_MONTH, KILLS - counts["kills"])):
             process = Process(organisation, f"month-{counts['months']}-{number}")
             process.wait_until_loaded()
-            time.sleep(rng.uniform(0, undisturbed.seconds * 0.7))
+            time.sleep(rng.uniform(0, 0.7 * left))
             if not process.kill(group=rng.random() < 0.5):
                 assert process.join() == 0, process.said
                 break
             counts["kills"] += 1
             stages[process.stage] += 1
+            left = undisturbed.left_from.get(process.stage, left)  # that stage is begun again
             assert whole.half_written() == []
             editions_are_whole(organisation)
         counts.update(to_the_end(organisation, f"month-{counts['months']}"))
@@ -327,7 +345,7 @@ def mails_sent(organisation: Organisation, undisturbed: Undisturbed) -> Counter[
     return Counter(mails=len(sent), unknown=unknown)
 
 
-STAGES = ("Ingest", "Close", "Draft", "Publish")
+STAGES = ("Ingest", "Close quarters", "Close months", "Draft", "Publish")
 
 
 @pytest.mark.skipif(not WHOLE, reason="make soak")
