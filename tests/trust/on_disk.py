@@ -133,16 +133,17 @@ def _in_duckdb(file: Path, texts: Collection[str]) -> set[str]:
 
     found: set[str] = set()
     with duckdb.connect(str(file), read_only=True) as database:
-        columns = database.execute(
-            "SELECT schema_name, table_name, column_name FROM duckdb_columns() "
-            "WHERE NOT internal AND data_type LIKE 'VARCHAR%'"
+        tables = database.execute(
+            "SELECT schema_name, table_name, list(column_name) FROM duckdb_columns() "
+            "WHERE NOT internal AND data_type LIKE 'VARCHAR%' GROUP BY ALL"
         ).fetchall()
-        for schema, table, column in columns:
-            for text in set(texts) - found:
-                query = f'SELECT 1 FROM "{schema}"."{table}" WHERE contains("{column}", ?) LIMIT 1'
-                try:
-                    if database.execute(query, [text]).fetchone():
-                        found.add(text)
-                except duckdb.Error:  # a view whose files are elsewhere
-                    continue
+        for schema, table, columns in tables:
+            row = " || chr(10) || ".join(f"coalesce(\"{name}\"::VARCHAR, '')" for name in columns)
+            held_in = [f"count(*) FILTER (contains({row}, ?))" for _ in texts]
+            query = f'SELECT {", ".join(held_in)} FROM "{schema}"."{table}"'
+            try:
+                counts = database.execute(query, list(texts)).fetchone() or ()
+            except duckdb.Error:  # a view whose files are elsewhere
+                continue
+            found |= {text for text, count in zip(texts, counts, strict=True) if count}
     return found
