@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from orchestration.lake import Lake
 from orchestration.periods import Period
+from orchestration.review import addressees, kit, letters
 from orchestration.review.addressees import reaches
 from orchestration.review.assets import render_letters
 from orchestration.scorecard.draft import write_leaders
 from orchestration.settings import Settings
 from orchestration.warehouse.published import _write_index
+from tests.delivery.test_rebuild import kit_pages
 from tests.review import rituals
 from tests.trust.on_disk import places
 
@@ -75,8 +79,9 @@ def test_who_is_reached(settings: Settings, person: str, deputised: bool, reache
     ("mailing", "period"), [("monthly_preview", OCTOBER), ("quarterly_sheets", QUARTER)]
 )
 def test_nothing_is_rendered_for_who_is_outside(
-    settings: Settings, mailing: str, period: Period
+    settings: Settings, mailing: str, period: Period, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    done_for = events(monkeypatch, letters, "page_view")
     names = {"P-0007": "Marcus Lindqvist", "P-0008": "Olga Outside", "P-0009": "Pia Outside"}
     pages = [
         rituals.leader_page(
@@ -98,3 +103,40 @@ def test_nothing_is_rendered_for_who_is_outside(
     assert [place.name for place in draft.iterdir() if place.is_dir()] == [listed[0]["folder"]]
     assert places(draft, ["Outside"]) == {}
     assert places(draft, ["Marcus Lindqvist"]) != {}
+    assert done_for.index(("asked", "P-0007")) < done_for.index(("rendered", "P-0007"))
+    assert {person for step, person in done_for if step == "rendered"} == {"P-0007"}
+    assert ("asked", "P-0008") in done_for
+
+
+def test_no_kit_is_rendered_for_who_is_outside(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done_for = events(monkeypatch, kit, "_kit_files")
+    page = kit_pages()[0]
+    pages = [page.model_copy(update={"person_id": person}) for person in ("P-0008", "P-0007")]
+    ask = reaches(settings, Lake(settings.lake_url), OCTOBER, deputised=True)
+    kit.render_kits(pages, tmp_path / "kits", ask)
+    assert done_for == [("asked", "P-0008"), ("asked", "P-0007"), ("rendered", "P-0007")]
+    assert len([place for place in (tmp_path / "kits").iterdir() if place.is_dir()]) == 1
+
+
+def events(patch: pytest.MonkeyPatch, module: ModuleType, renders: str) -> list[tuple[str, str]]:
+    """In which order it is asked whether mail may go to somebody, and something is made for them.
+
+    Args:
+        renders: the module's function that makes it, given their page.
+    """
+    found: list[tuple[str, str]] = []
+    ask, render = addressees.addressee, getattr(module, renders)
+
+    def asked(known: Any, person: str, *more: Any, **named: Any) -> Any:
+        found.append(("asked", person))
+        return ask(known, person, *more, **named)
+
+    def rendered(page: Any, *more: Any) -> Any:
+        found.append(("rendered", page.person_id))
+        return render(page, *more)
+
+    patch.setattr(addressees, "addressee", asked)
+    patch.setattr(module, renders, rendered)
+    return found
