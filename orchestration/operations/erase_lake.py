@@ -12,7 +12,7 @@ People come last: while anything else is left, their names and addresses can be 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -185,13 +185,23 @@ def _edits(
             f"SELECT DISTINCT filename FROM {_read(lake, group, ', filename = true')} "
             f"WHERE {' OR '.join(conditions)}"
         ).fetchall()
-        suspects = {str(row[0]) for row in rows}
+        suspects = set(_read_by(lake, (str(row[0]) for row in rows), group))
         for file in group:
-            if lake.path(file) in suspects:
+            if file in suspects:
                 edit = _edit_of(lake, connection, traces, file, columns)
                 if edit is not None:
                     found.append(edit)
     return found
+
+
+def _read_by(lake: Lake, paths: Iterable[str], files: Iterable[str]) -> list[str]:
+    """Which of some files of the lake DuckDB reads by these paths: a file system may spell them in
+    its own way, up to the lake's root."""
+    known = {lake.path(file): file for file in files}
+    return [
+        known[path] if path in known else next(f for f in files if path.endswith(f"/{f}"))
+        for path in paths
+    ]
 
 
 def _texts(lake: Lake, file: str) -> tuple[str, ...]:
@@ -216,6 +226,9 @@ def _in_ids(traces: Traces) -> str:
 def _suspect(column: str, traces: Traces) -> str:
     name = identifier(column)
     parts = [f"contains(lower({name}), lower({quoted(form)}))" for form in traces.forms]
+    if traces.wholes:
+        listed = ", ".join(map(quoted, sorted(traces.wholes)))
+        parts.append(f"lower(trim({name})) IN ({listed})")
     if _names_persons(column):
         parts.append(f"{name} {_in_ids(traces)}")
     return " OR ".join(parts) or "false"
@@ -337,12 +350,8 @@ def _rejected(
         f"SELECT filename, row_json FROM {_read(lake, files, ', filename = true')} "
         f"WHERE {' OR '.join(parts)}"
     ).fetchall()
-    found: dict[str, int] = {}
-    names = {lake.path(file): file for file in files}
-    for file, row in rows:
-        if traces.in_document(json.loads(row)):
-            found[names[str(file)]] = found.get(names[str(file)], 0) + 1
-    return found
+    told = [str(file) for file, row in rows if traces.in_document(json.loads(row))]
+    return Counter(_read_by(lake, told, files))
 
 
 def _silence(lake: Lake, traces: Traces, said: Mapping[str, int]) -> None:

@@ -1,8 +1,9 @@
 """What tells of one person in texts and files, and what stands there once they are erased.
 
 A full name, an e-mail address and an id that is plainly one are found wherever they stand, also
-folded over lines, escaped for JSON or HTML, or packed. An id that could be any number or word is
-found only where ids stand: in a column or field of that meaning.
+folded over lines, escaped for JSON or HTML, or packed. A name of one word is found where nothing
+else stands, an id that could be any number or word only where ids stand: in a column or field of
+that meaning.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ from typing import Any
 
 from orchestration.feeds.contract import holds_persons
 
-_PLAINLY_AN_ID = re.compile(r"(?=.*[A-Za-z])(?=.*\d).{5,}|\d{7,}|[0-9a-f-]{32,}")
-_SHORTEST_NAME = 4
+_PLAINLY_AN_ID = re.compile(
+    r"(?=.*[A-Za-z])(?=.*\d).{5,}|\d{7,}|[0-9a-f-]{32,}|[A-Za-z]{2,}[._@-][A-Za-z._@-]{2,}"
+)
+_INSTEAD = "(erased)"
 _CHUNK = 1 << 22
 _LONGEST = 2000  # bytes that one mention may take, folded and escaped
 _ENCODINGS = ("utf-8", "latin-1", "utf-16-le")
 _GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
+# an encrypted part is a RuntimeError, a broken table a ValueError
+_DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
 
@@ -76,7 +81,8 @@ class Traces:
     def texts(self) -> tuple[str, ...]:
         """What is looked for in any text: words and plain ids, as they are."""
         plain = [each for each in self.ids if _PLAINLY_AN_ID.fullmatch(each)]
-        words = [each for each in self.words if len(each) >= _SHORTEST_NAME]
+        # a name of one word may be any word
+        words = [each for each in self.words if " " in each or "@" in each]
         return tuple(dict.fromkeys([*words, *plain]))
 
     @cached_property
@@ -112,14 +118,21 @@ class Traces:
                     continue
                 edge = (b"", b"") if "16" in encoding else (rb"(?<![A-Za-z0-9])",
                                                             rb"(?![A-Za-z0-9])")  # fmt: skip
-                forms += [edge[0] + re.escape(each) + edge[1] for each in coded]
+                spaced = [re.escape(each).replace(rb"\ ", rb"\s+") for each in coded]
+                forms += [edge[0] + each + edge[1] for each in spaced]
         return re.compile(b"|".join(dict.fromkeys(forms)) or rb"(?!)", re.IGNORECASE)
+
+    @cached_property
+    def wholes(self) -> frozenset[str]:
+        """Lower-case texts that tell of them where they are all there is: every word."""
+        return frozenset(word.lower() for word in self.words)
 
     def tells(self, text: str) -> bool:
         """Whether a text tells of them."""
         lower = text.lower()
-        return any(form.lower() in lower for form in self.forms) and (
-            self._pattern.search(text) is not None
+        return lower.strip() in self.wholes or (
+            any(form.lower() in lower for form in self.forms)
+            and self._pattern.search(text) is not None
         )
 
     def without(self, text: str) -> str:
@@ -127,8 +140,10 @@ class Traces:
 
         def instead(found: re.Match[str]) -> str:
             is_id = found[0].casefold() in {each.casefold() for each in self.ids}
-            return self.instead if is_id else "(erased)"
+            return self.instead if is_id else _INSTEAD
 
+        if text.strip().lower() in self.wholes:
+            return _INSTEAD
         return self._pattern.sub(instead, text) if self.tells(text) else text
 
     def of_document(self, document: Any, field: str = "") -> Any:
@@ -166,21 +181,25 @@ class Traces:
             return self._in_stream(handle)
 
     def _in_stream(self, handle: Any) -> bool:
+        """In what is packed; what cannot be unpacked, or only half, is looked at as it is."""
         head = handle.read(4)
         handle.seek(0)
-        if head == _PARQUET:
-            return self._in_parquet(handle)
-        if head == _ZIP:
-            with zipfile.ZipFile(handle) as parts:
-                return any(self._in_plain(parts.open(name)) for name in parts.namelist())
-        if head[:2] == _GZIP:
-            with gzip.open(handle) as unpacked:
-                return self._in_plain(unpacked)
-        if head[:2] in _ZLIB:
-            try:
-                return self._in_plain(io.BytesIO(zlib.decompress(handle.read())))
-            except zlib.error:
-                handle.seek(0)
+        try:
+            if head == _PARQUET and self._in_parquet(handle):
+                return True
+            if head == _ZIP:
+                with zipfile.ZipFile(handle) as parts:
+                    if any(self._in_plain(parts.open(name)) for name in parts.namelist()):
+                        return True
+            if head[:2] == _GZIP:
+                with gzip.open(handle) as unpacked:
+                    if self._in_plain(unpacked):
+                        return True
+            if head[:2] in _ZLIB and self._in_plain(io.BytesIO(zlib.decompress(handle.read()))):
+                return True
+        except _DAMAGED:
+            pass
+        handle.seek(0)
         return self._in_plain(handle)
 
     def _in_plain(self, handle: Any) -> bool:

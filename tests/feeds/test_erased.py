@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 
 from orchestration.feeds import staging
+from orchestration.feeds.deliveries import in_force, manifests
 from orchestration.feeds.landing import reland
-from orchestration.operations.erase import readmit
+from orchestration.operations.erase import Eraser, readmit
+from orchestration.operations.erase_lake import names_and_addresses
 from orchestration.pseudonyms import ERASURES, KEY, Pseudonyms
+from orchestration.quality.publish import damage
 from orchestration.settings import Settings
 from orchestration.state import State
+from orchestration.warehouse.fold import fold
 
 from .conftest import DAY, Organisation, event, header, person
 
@@ -93,3 +98,50 @@ def test_readmitted_they_count_again(organisation: Make) -> None:
         before = state.erasures()
         assert state.begin_erasure(name).erasure_id == before[0].erasure_id
         assert state.erasures()[0].readmitted_at is None
+
+
+def test_names_are_known_from_every_row_that_was_delivered(organisation: Make) -> None:
+    """Accepted, staged or quarantined, of whatever day; of nobody else."""
+    made = organisation("people")
+    for day, rows in {
+        date(2026, 10, 1): person("p1", full_name="Ada Byron", email="ada@example.org"),
+        date(2026, 10, 2): person("p1", full_name=" Ada Lovelace ")
+        + person("p1", full_name="Countess", hired_on="2026-01-02", left_on="2026-01-01")
+        + person("p2", full_name="Ben"),
+    }.items():
+        made.deliver(f"people_{day}.csv", header("people") + rows)
+        made.one("people", day)
+        if day.day == 1:
+            made.publish("people")
+    assert names_and_addresses(made.lake, "p1") == (
+        "Ada Byron", "Ada Lovelace", "Countess", "ada@example.org"
+    )  # fmt: skip
+    assert names_and_addresses(made.lake, "p3") == ()
+
+
+def test_counts_and_versions_are_those_of_what_is_left(organisation: Make) -> None:
+    made = organisation("people")
+    for day, boss in {date(2026, 10, 1): "p1", date(2026, 10, 2): "p3"}.items():
+        made.deliver(
+            f"people_{day}.csv",
+            header("people") + person("p1") + person("p2", manager_id=boss) + person("p3"),
+        )
+        made.one("people", day)
+    made.publish("people")
+    fold(made.lake, "people")
+    before = {m.delivery_id: m.content_hash for m in manifests(made.lake, "people")}
+    Eraser(made.settings, "p1", with_delivered=True).erase()
+    after = manifests(made.lake, "people")
+    assert {m.delivery_id: m.content_hash for m in after} == before
+    assert [(m.rows_in, m.rows_accepted, m.erasures) for m in after] == [(2, 2, [1])] * 2
+    assert [row["rows_accepted"] for row in in_force(made.lake, "people")] == [2, 2]
+    assert damage(made.lake, "people", after) == {}
+    folded = made.query(
+        "SELECT person_id, manager_id, valid_from::VARCHAR, valid_to::VARCHAR "
+        f"FROM read_parquet('{made.lake.path('versions', 'people.parquet')}')"
+    )
+    assert folded == [
+        ("p2", None, "2026-10-01", "2026-10-02"),
+        ("p2", "p3", "2026-10-02", None),
+        ("p3", None, "2026-10-01", None),
+    ]

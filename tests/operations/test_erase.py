@@ -224,6 +224,19 @@ def test_an_id_like_any_number_is_found_where_ids_stand() -> None:
     assert traces.without("<b>Zoë O&#39;Hara</b>") == "<b>(erased)</b>"
 
 
+def test_a_name_of_one_word_is_found_where_nothing_else_stands() -> None:
+    traces = Traces(3, "12", "0" * 32, ("Will",))
+    given = {"name": "Will", "text": "Will it be ready?"}
+    assert traces.of_document(given) == {"name": "(erased)", "text": "Will it be ready?"}
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04", b"\x1f\x8b", b"PAR1", b"\x78\x9c"])
+def test_what_cannot_be_unpacked_is_looked_at_as_it_is(head: bytes) -> None:
+    traces = Traces(3, PERSON, "0" * 32, (NAME,))
+    assert traces.in_content(head + b"xx Ada  Lovelace xx")
+    assert not traces.in_content(head + b"xx Ada Love xx")
+
+
 def test_another_home_knows_nobody(tmp_path: Path) -> None:
     settings = make_settings(tmp_path / "new")
     with pytest.raises(Problem, match="nobody of this id"):
