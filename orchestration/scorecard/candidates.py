@@ -24,6 +24,8 @@ from orchestration.scorecard.model import Candidate, Decision, Kpi
 
 CAMPAIGN_KPI = "active_learner_rate"
 PAST_REVIEW = "past_review"
+_STANDS_ON = {"unused": "activity", "failing": "enrolments"}
+"""The feed by which a course is a candidate; while that is behind, silence must retire nothing."""
 COURSE_OWNER = "course_owner"
 CAMPAIGN_RIGHTS = ("fund_campaign_within_limit", "fund_campaign")
 
@@ -31,7 +33,8 @@ CAMPAIGN_RIGHTS = ("fund_campaign_within_limit", "fund_campaign")
 def decommission(figures: Figures, charter: Charter) -> tuple[Candidate, ...]:
     """Courses to decommission or to review (mandatory ones last, by title).
 
-    A course that the log has already keeps the log's due date; one whose entry is settled, by an
+    None is new while the data that speak against it are behind. A course that the log has already
+    keeps the log's due date; one whose entry is settled, by an
     answer or by silence, is a candidate no longer.
     """
     return tuple(_decommission(figures, charter))
@@ -56,7 +59,9 @@ def _decommission(figures: Figures, charter: Charter) -> Iterator[Candidate]:
         found = _new(row, right, figures, charter)
         entry = known.get(str(found.entry_id))
         if entry is None:
-            yield found
+            reasons = str(row["reasons"] or "").split("|")
+            if not any(_STANDS_ON.get(reason) in figures.basis.behind for reason in reasons):
+                yield found
         elif entry["status"] in log.OPEN:
             yield _waiting(found, entry, right, figures)
 

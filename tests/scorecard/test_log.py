@@ -331,6 +331,24 @@ def test_a_candidate_asked_for_before_keeps_its_date_and_is_asked_once(full_case
     assert card.decisions_total == 1
 
 
+def test_no_course_is_new_while_the_data_against_it_are_behind(full_case: Case) -> None:
+    """Silence would retire it, and what was not delivered looks like what nobody uses."""
+    for course, reasons in (("A", "unused"), ("B", "failing|past_review"), ("C", "past_review"),
+                            ("D", "unused")):  # fmt: skip
+        candidate(full_case, course, reasons=reasons)
+    logged(full_case, "D")
+    found = [each.entry_id for each in full_case.build().candidates]
+    assert found == ["decommission/A", "decommission/B", "review/C", "decommission/D"]
+    full_case.feed("activity", "stale", date(2026, 10, 12))
+    card = full_case.build()
+    found = [each.entry_id for each in card.candidates]
+    assert found == ["decommission/B", "review/C", "decommission/D"]
+    full_case.feed("enrolments", "stale", date(2026, 10, 12))
+    card = full_case.build()
+    assert [each.entry_id for each in card.candidates] == ["review/C", "decommission/D"]
+    assert inconsistencies(card, full_case.marts) == [] and card.decisions == ()
+
+
 def test_silence_retires_an_elective_course_once(full_case: Case) -> None:
     candidate(full_case, "A", reasons="unused")
     row = logged(full_case, "A", first_due_on=date(2026, 10, 19), status="overdue")
