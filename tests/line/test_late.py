@@ -46,14 +46,19 @@ class Late:
 
     def idle(self, period: Period) -> list[tuple[str, str]]:
         """Eligible employees (and their units) who did not learn in a month."""
+        export = self.organisation.landing / f"people_{LAST.end}.csv"
+        numbers = [row["EmployeeNumber"] for row in read_csv(export)]
+        known = {self.organisation.pseudonyms.of(number): number for number in numbers}
         rows = read_published(
             self.organisation.lake, Grain.MONTH, "fct_active_learners__month",
             period_ids={period.id},
         )  # fmt: skip
         return [
-            (row["person_id"], row["org_unit_id"])
+            (known[row["person_id"]], row["org_unit_id"])
             for row in rows
-            if not row["in_numerator_total"] and row["employment_line"] == "employee"
+            if not row["in_numerator_total"]
+            and row["employment_line"] == "employee"
+            and row["person_id"] in known
         ]
 
     def learned(self, people: list[str], period: Period) -> None:

@@ -41,6 +41,8 @@ def incident(number: int, words: str) -> Incident:
         incident_id=number,
         opened_at=NOW,
         seen_at=NOW,
+        times=1,
+        well_since=None,
         recovered_at=NOW if number == 2 else None,
     )
 

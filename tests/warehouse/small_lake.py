@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +43,13 @@ Row = Mapping[str, Any]
 PSEUDONYMS = Pseudonyms(bytes(range(32)), MARTS)
 Engine = Literal["duckdb", "spark"]
 _DBT_WITH_SPARK = PROJECT_ROOT / ".venv-spark" / "bin" / "dbt"
+
+
+@cache
+def _shared() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="small-lakes-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class SmallLake:
@@ -98,9 +108,14 @@ class SmallLake:
         self.settings.warehouse_file.parent.mkdir(parents=True, exist_ok=True)
         spark = self.settings.warehouse.engine == "spark"
         dbt = str(_DBT_WITH_SPARK) if spark else dbt_executable()
+        settings = self.settings if spark else self._at_the_shared_place()
         done = subprocess.run(
             [dbt, "--quiet", *command, "--project-dir", str(DBT_PROJECT)],
-            env={**os.environ, **dbt_environment(self.settings)},
+            env={
+                **os.environ,
+                **dbt_environment(settings),
+                **({} if spark else {"DBT_TARGET_PATH": str(_shared() / "target")}),
+            },
             cwd=DBT_PROJECT,
             capture_output=True,
             text=True,
@@ -115,8 +130,17 @@ class SmallLake:
         )
         return other
 
+    def _at_the_shared_place(self) -> Settings:
+        """The settings with this home under the one path that every small lake of the process
+        has for dbt, which would parse the whole project again for another path."""
+        place = _shared() / "home"
+        place.unlink(missing_ok=True)
+        place.symlink_to(self.settings.home)
+        return self.settings.model_copy(update={"paths": PathSettings(home=place)})
+
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query over the built warehouse."""
+        self._at_the_shared_place()  # staging views read the lake
         with warehouse_connection(self.settings) as connection:
             show_tables(self.settings, connection)
             return connection.execute(sql).fetchall()
