@@ -225,10 +225,15 @@ def _processes_of(dagster_home: Path) -> list[int]:
     """
     wanted = f"DAGSTER_HOME={dagster_home}".encode()
     found = []
-    for place in Path("/proc").glob("[0-9]*/environ"):
+    for place in Path("/proc").glob("[0-9]*"):
         try:
-            if wanted in place.read_bytes().split(b"\0") and int(place.parent.name) != os.getpid():
-                found.append(int(place.parent.name))
+            # Python's tracker of shared memory does no work, and may be this process's own
+            if (
+                int(place.name) != os.getpid()
+                and wanted in (place / "environ").read_bytes().split(b"\0")
+                and b"multiprocessing.resource_tracker" not in (place / "cmdline").read_bytes()
+            ):
+                found.append(int(place.name))
         except OSError:  # it has ended, or is another's
             continue
     return sorted(found)
