@@ -126,7 +126,7 @@ def retention(dry_run: bool) -> None:
 @click.command("erase-person")
 @click.argument("person_id")
 @click.option("--also", multiple=True, help="a further name or address of theirs; may be repeated")
-@click.option("--delivered", is_flag=True, help="remove delivered files that tell of them, too")
+@click.option("--delivered", is_flag=True, help="remove landed files that tell of them, too")
 @click.option("--copies", is_flag=True, help="remove backups and what restores put aside, too")
 @click.option("--by", help="who erases, for the receipt; else the user of this machine")
 @click.option("--dry-run", is_flag=True, help="print what would be taken out, and change nothing")
@@ -180,7 +180,7 @@ def erase_person(
 def _say_owners(owners: Owners) -> None:
     for words, files in (
         (
-            "Delivered files that tell of them are yours to remove, or say --delivered",
+            "Delivered files that tell of them are yours to remove; landed ones go by --delivered",
             owners.delivered,
         ),
         ("Backups bring them back when restored; remove them, or say --copies", owners.copies),

@@ -80,7 +80,7 @@ class Eraser:
 
     Args:
         also: further names and addresses of theirs, such as a former name.
-        with_delivered: remove the delivered files that tell of them, too.
+        with_delivered: remove the delivered files that tell of them and were landed, too.
         with_copies: remove backups and what restores put aside, too.
 
     Raises:
@@ -130,11 +130,12 @@ class Eraser:
         )
 
     def _owners(self) -> Owners:
-        settings, traces = self.settings, self.traces
+        told = erase_files.delivered(self.settings, self.traces)
+        going = erase_files.landed(self.settings, self.lake, told) if self._with_delivered else []
         return Owners(
-            () if self._with_delivered else tuple(erase_files.delivered(settings, traces)),
-            () if self._with_copies else tuple(erase_files.copies(settings)),
-            tuple(erase_files.others(settings, traces)),
+            tuple(file for file in told if file not in going),
+            () if self._with_copies else tuple(erase_files.copies(self.settings)),
+            tuple(erase_files.others(self.settings, self.traces)),
         )
 
     def erase(self, by: str | None = None) -> Receipt:
@@ -251,7 +252,8 @@ class Eraser:
     def _in_delivered(self) -> list[Place]:
         if not self._with_delivered:
             return []
-        return erase_files.in_delivered(erase_files.delivered(self.settings, self.traces))
+        told = erase_files.delivered(self.settings, self.traces)
+        return erase_files.in_delivered(erase_files.landed(self.settings, self.lake, told))
 
     def _in_copies(self) -> list[Place]:
         return erase_files.in_copies(erase_files.copies(self.settings)) if self._with_copies else []

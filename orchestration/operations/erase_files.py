@@ -151,6 +151,22 @@ def delivered(settings: Settings, traces: Traces) -> list[Path]:
     ]
 
 
+def landed(settings: Settings, lake: Lake, files: list[Path]) -> list[Path]:
+    """Those of some delivered files that were landed as they lie there: what else is in them is
+    kept."""
+    known = {
+        (file.path, file.bytes)
+        for feed in settings.feeds
+        for manifest in manifests(lake, feed)
+        for file in manifest.files
+    }
+    return [
+        file
+        for file in files
+        if (file.relative_to(settings.landing_folder).as_posix(), file.stat().st_size) in known
+    ]
+
+
 def in_delivered(files: list[Path]) -> list[Place]:
     """Delivered files, where their owner says that they are to go."""
 
