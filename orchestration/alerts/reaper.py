@@ -28,7 +28,8 @@ from dagster._core.execution.retries import RetryMode
 from orchestration.state import State, holder_is_dead, new_holder
 
 PROCESS_TAG = "adoption/process"
-_ALIVE = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+_BEFORE_STEPS = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING]
+_ALIVE = [*_BEFORE_STEPS, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
 
 def process_tag() -> dict[str, str]:
@@ -76,6 +77,8 @@ def reap(instance: DagsterInstance, state: State) -> list[str]:
     ended = []
     for record in instance.get_run_records(RunsFilter(statuses=_ALIVE)):
         run_id = record.dagster_run.run_id
+        if record.dagster_run.parent_run_id and record.dagster_run.status in _BEFORE_STEPS:
+            continue  # a re-execution has the tags of the run before until its steps begin
         if not holder_is_dead(record.dagster_run.tags.get(PROCESS_TAG)):
             continue
         run = instance.get_run_by_id(run_id)  # it may have ended, then its process

@@ -254,12 +254,19 @@ def test_runs_of_dead_processes_fail_and_living_ones_go_on(
             ("alive", DagsterRunStatus.STARTED, new_holder()),
             ("elsewhere", DagsterRunStatus.STARTED, "other|1|1|x"),
             ("unknown", DagsterRunStatus.STARTED, None),
+            ("made", DagsterRunStatus.NOT_STARTED, holder),  # and killed before it began
+            ("launched", DagsterRunStatus.NOT_STARTED, None),
         )
     }
+    runs["again"] = instance.create_run_for_job(
+        monthly_close, status=DagsterRunStatus.STARTING, tags={PROCESS_TAG: holder},
+        parent_run_id=runs["dead"], root_run_id=runs["dead"],
+    ).run_id  # fmt: skip
     office.state.plan("edition", "e1", ["a@example.org", "b@example.org"])
     for row, name in zip(office.state.ledger_rows("edition"), ("dead", "alive"), strict=True):
         office.state.claim(row, run_id=runs[name], holder="h")
-    assert sorted(reap(instance, office.state)) == sorted([runs["dead"], runs["cancelled"]])
+    ended = sorted(runs[name] for name in ("dead", "cancelled", "made"))
+    assert sorted(reap(instance, office.state)) == ended
     found = {name: instance.get_run_by_id(run_id) for name, run_id in runs.items()}
     assert {name: each.status.value for name, each in found.items() if each} == {
         "dead": "FAILURE",
@@ -267,6 +274,9 @@ def test_runs_of_dead_processes_fail_and_living_ones_go_on(
         "alive": "STARTED",
         "elsewhere": "STARTED",
         "unknown": "STARTED",
+        "made": "FAILURE",
+        "launched": "NOT_STARTED",
+        "again": "STARTING",
     }
     assert [row.status for row in office.state.ledger_rows("edition")] == [
         SendStatus.UNKNOWN,
