@@ -44,7 +44,7 @@ soak: $(DEVELOPMENT) ## The seeded proofs of the suite at full counts (kills, da
 	  ADOPTION_FUZZED=12 ADOPTION_INGEST_KILLS=100 ADOPTION_MONTH_KILLS=100 ADOPTION_EDITIONS=300 \
 	  ADOPTION_LATE=1 $(BIN)/python -m pytest \
 	  tests/delivery/test_crashes.py tests/independent tests/trust \
-	  tests/scorecard/test_disclosure.py tests/line/test_late.py \
+	  tests/scorecard/test_disclosure.py tests/line/test_late.py tests/line/test_held.py \
 	  tests/line/test_disturbed_month.py -s
 
 bench: $(DEVELOPMENT) ## How long the main job takes (BENCH="--people 20000"); false alarms
