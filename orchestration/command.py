@@ -1,4 +1,4 @@
-"""The command line: ``python -m orchestration run | ui | dry-run | record | start``."""
+"""The command line: ``python -m orchestration run | ui | backfill | dry-run | record``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -133,6 +133,39 @@ def run(period_id: str | None) -> None:
             f"{period.label} is not over yet.",
             remedy=f"review it from {period.shift(1).start} on, or a period before it.",
         )
+    with _loaded(settings) as (definitions, instance):
+        Review(settings, definitions, instance, period).run()
+
+
+@cli.command()
+@click.option("--from", "first", help="the first period, such as 2023-10; default the first data")
+@click.option("--to", "last", help="the last one, such as 2026-09; default the latest closed month")
+@click.option(
+    "--grain", "only", type=click.Choice([grain.value for grain in Grain]), help="default all three"
+)
+def backfill(first: str | None, last: str | None, only: str | None) -> None:
+    """Build years of history: figures, scorecards and archived packs of every period.
+
+    Each stage is one run over the range. Nothing is mailed: what a person wants to send is sent
+    with `run --period` afterwards. What is built already is built anew.
+    """
+    settings = load_settings()
+    latest = latest_closed(Grain.MONTH, _today(settings))
+    end = Period.parse(last).end if last else latest.end
+    if end >= _today(settings):
+        raise Problem(f"{last} is not over yet.", remedy=f"end with {latest.id} or before it.")
+    if settings_in_force() == SAMPLE_SETTINGS:
+        with _step("Sample organisation: raw feed files in the landing folder"):
+            _write_sample(settings)
+    start = Period.parse(first).start if first else settings.organisation.history_from
+    with _loaded(settings) as (definitions, instance):
+        line = History(settings, definitions, instance)
+        line.run(start, end, [Grain(only)] if only else [*reversed(Grain)])
+
+
+@contextmanager
+def _loaded(settings: Settings) -> Iterator[tuple[Definitions, DagsterInstance]]:
+    """The Dagster definitions and instance; says what is wrong with the charter."""
     with _step("Loading the Dagster definitions"), ThreadPoolExecutor(1) as beside:
         from orchestration.warehouse.project import prepare_manifest
 
@@ -150,7 +183,7 @@ def run(period_id: str | None) -> None:
         with State.open(settings) as state:
             if ended := reap(instance, state):
                 click.echo(f"Ended {len(ended)} runs whose process had died.")
-        Review(settings, definitions, instance, period).run()
+        yield definitions, instance
 
 
 def _say_charter_fault(settings: Settings) -> None:
@@ -180,46 +213,20 @@ def _write_sample(settings: Settings) -> Period:
     return Period.parse(record["parameters"]["last_month"])
 
 
-class Review:
-    """One period's review as a sequence of Dagster runs."""
+class Line:
+    """What stands before any review, as Dagster runs: the foundation, and ingest."""
 
     def __init__(
-        self,
-        settings: Settings,
-        definitions: Definitions,
-        instance: DagsterInstance,
-        period: Period,
+        self, settings: Settings, definitions: Definitions, instance: DagsterInstance
     ) -> None:
         self.settings = settings
         self.definitions = definitions
         self.instance = instance
-        self.period = period
-        self.grain = period.grain
 
-    def run(self) -> None:
-        """Ingest, close, publish; then print the figures and where the files lie."""
-        from orchestration.delivery.editions import open_intent
-        from orchestration.delivery.mailings import published_together
-        from orchestration.state import State
-
+    def prepare(self) -> None:
+        """Build the foundation where it is out of date; land, check and fold what has arrived."""
         self._foundation()
         self._ingest()
-        state = State.open(self.settings)
-        ritual = self.grain.ritual
-        if self.period.id in state.settled_periods(ritual):
-            click.echo(
-                f"The review of {self.period.label} was delivered before: nothing is sent again."
-            )
-        else:
-            for grain in reversed(Grain):
-                if list(Grain).index(grain) >= list(Grain).index(self.grain):
-                    self._figures(grain)
-            self._draft()
-            for mailing in published_together(self.grain):
-                if mailing.is_drafted(self.settings, self.period):
-                    open_intent(state, mailing.name, self.period.id, opened_by="person")
-            self._publish()
-        self._report()
 
     def _foundation(self) -> None:
         from orchestration.cadences import FOUNDATION_JOB
@@ -258,74 +265,171 @@ class Review:
                 max(dates).isoformat(),
             )
 
-    def _figures(self, grain: Grain) -> None:
-        """Close and build every period of the history that has no figures yet, in one run."""
-        from orchestration.cadences import close_job_name
-        from orchestration.runs import execute
+    def _first_period(self, grain: Grain) -> Period:
+        """The first period of the history that has data.
 
-        last = latest_closed(grain, self.period.end + timedelta(days=1))
-        wanted = self._missing(grain, last)
-        if not wanted:
-            return
-        with _step(f"Close: {len(wanted)} {grain}s, {wanted[0].id} to {wanted[-1].id}"):
-            execute(
-                self.settings,
-                self.definitions,
-                self.instance,
-                close_job_name(grain),
-                partition_key(wanted[0]),
-                partition_key(wanted[-1]),
-                assets=self._keys(close_job_name(grain), {"quality", "warehouse"}),
-            )
-
-    def _missing(self, grain: Grain, last: Period) -> list[Period]:
-        """From the first period without figures (and with data) to ``last``; the newest is
-        rebuilt when raw data or code changed since."""
+        Raises:
+            Problem: nothing says who the people are.
+        """
         from orchestration.feeds.deliveries import in_force
         from orchestration.lake import Lake
-        from orchestration.warehouse.build import figures_are_current
-        from orchestration.warehouse.published import published_builds
 
-        lake = Lake(self.settings.lake_url, self.settings.duckdb)
-        people = in_force(lake, "people")
+        people = in_force(Lake(self.settings.lake_url, self.settings.duckdb), "people")
         if not people:
             raise Problem(
                 "no delivery of people is in force, so no figure can stand.",
                 file=str(self.settings.landing_folder),
                 remedy="put the feeds' files there; see the settings for their names.",
             )
-        built = published_builds(lake, grain)
-        first = Period.containing(grain, people[0]["delivery_date"])
-        start = max(first.shift(1).start, self.settings.organisation.history_from)
-        wanted = [
-            period
-            for period in periods_between(grain, start, last.end)
-            if period.id not in built
-            or (period == last and not figures_are_current(self.settings, lake, period))
-        ]
-        return list(periods_between(grain, wanted[0].start, last.end)) if wanted else []
+        known = Period.containing(grain, people[0]["delivery_date"]).shift(1)
+        start = max(known.start, self.settings.organisation.history_from)
+        return next(periods_between(grain, start, start))
+
+    def _over(self, text: str, job: str, first: Period, last: Period, stages: set[str]) -> None:
+        """One run of a job's assets of some stages over a range of periods."""
+        from orchestration.runs import execute
+
+        with _step(text):
+            execute(
+                self.settings,
+                self.definitions,
+                self.instance,
+                job,
+                partition_key(first),
+                partition_key(last),
+                assets=self._keys(job, stages),
+            )
 
     def _keys(self, job: str, stages: set[str]) -> list[AssetKey]:
         """The job's assets of some stages."""
         layer = self.definitions.resolve_job_def(job).asset_layer
         return [key for key in layer.selected_asset_keys if key.path[0] in stages]
 
+
+class History(Line):
+    """Every period of a range, each stage as one run over it; nothing is sealed or sent."""
+
+    def run(self, start: date, end: date, grains: Sequence[Grain]) -> None:
+        """Figures of all grains before pages: a month's page shows its quarter and the other way.
+
+        Raises:
+            Problem: no whole period lies in the range.
+        """
+        from orchestration.cadences import close_job_name, restate_job_name
+
+        self.prepare()
+        ranges: dict[Grain, tuple[Period, Period]] = {}
+        for grain in grains:
+            since = max(
+                start, self._first_period(grain).start, self.settings.organisation.history_from
+            )
+            whole = [
+                period
+                for period in periods_between(grain, since, end)
+                if period.start >= since and period.end <= end
+            ]
+            if whole:
+                ranges[grain] = (whole[0], whole[-1])
+        if not ranges:
+            raise Problem(
+                f"no whole period with data lies between {start} and {end}.",
+                remedy="name a wider range with --from and --to.",
+            )
+        for grain, (first, last) in ranges.items():
+            of = f"{grain}s, {first.id} to {last.id}"
+            self._over(f"Close: {of}", close_job_name(grain), first, last, {"quality", "warehouse"})
+        for grain, (first, last) in ranges.items():
+            of = f"{grain}s, {first.id} to {last.id}"
+            self._over(
+                f"Scorecards, packs and archive: {of}",
+                restate_job_name(grain),
+                first,
+                last,
+                {"scorecard", "review", "archive"},
+            )
+        click.echo("Nothing was sent. `archive` prints where the reviews lie.")
+
+
+class Review(Line):
+    """One period's review as a sequence of Dagster runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        definitions: Definitions,
+        instance: DagsterInstance,
+        period: Period,
+    ) -> None:
+        super().__init__(settings, definitions, instance)
+        self.period = period
+        self.grain = period.grain
+
+    def run(self) -> None:
+        """Ingest, close, publish; then print the figures and where the files lie."""
+        from orchestration.delivery.editions import open_intent
+        from orchestration.delivery.mailings import published_together
+        from orchestration.state import State
+
+        self.prepare()
+        state = State.open(self.settings)
+        ritual = self.grain.ritual
+        if self.period.id in state.settled_periods(ritual):
+            click.echo(
+                f"The review of {self.period.label} was delivered before: nothing is sent again."
+            )
+        else:
+            for grain in reversed(Grain):
+                if list(Grain).index(grain) >= list(Grain).index(self.grain):
+                    self._figures(grain)
+            self._draft()
+            for mailing in published_together(self.grain):
+                if mailing.is_drafted(self.settings, self.period):
+                    open_intent(state, mailing.name, self.period.id, opened_by="person")
+            self._publish()
+        self._report()
+
+    def _figures(self, grain: Grain) -> None:
+        """Close and build every period of the history that has no figures yet, in one run."""
+        from orchestration.cadences import close_job_name
+
+        last = latest_closed(grain, self.period.end + timedelta(days=1))
+        wanted = self._missing(grain, last)
+        if wanted:
+            self._over(
+                f"Close: {len(wanted)} {grain}s, {wanted[0].id} to {wanted[-1].id}",
+                close_job_name(grain),
+                wanted[0],
+                wanted[-1],
+                {"quality", "warehouse"},
+            )
+
+    def _missing(self, grain: Grain, last: Period) -> list[Period]:
+        """From the first period without figures (and with data) to ``last``; the newest is
+        rebuilt when raw data or code changed since."""
+        from orchestration.lake import Lake
+        from orchestration.warehouse.build import figures_are_current
+        from orchestration.warehouse.published import published_builds
+
+        lake = Lake(self.settings.lake_url, self.settings.duckdb)
+        built = published_builds(lake, grain)
+        wanted = [
+            period
+            for period in periods_between(grain, self._first_period(grain).start, last.end)
+            if period.id not in built
+            or (period == last and not figures_are_current(self.settings, lake, period))
+        ]
+        return list(periods_between(grain, wanted[0].start, last.end)) if wanted else []
+
     def _draft(self) -> None:
         from orchestration.cadences import close_job_name
-        from orchestration.runs import execute
 
-        job = close_job_name(self.grain)
-        key = partition_key(self.period)
-        with _step(f"Draft: scorecard, pages and email of {self.period.label}"):
-            execute(
-                self.settings,
-                self.definitions,
-                self.instance,
-                job,
-                key,
-                key,
-                assets=self._keys(job, {"scorecard", "review"}),
-            )
+        self._over(
+            f"Draft: scorecard, pages and email of {self.period.label}",
+            close_job_name(self.grain),
+            self.period,
+            self.period,
+            {"scorecard", "review"},
+        )
 
     def _publish(self) -> None:
         from orchestration.cadences import publish_job_name

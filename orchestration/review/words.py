@@ -143,16 +143,13 @@ def minus(text: str) -> str:
 
 
 def wrapped(text: str, indent: str = "") -> str:
-    """One paragraph folded to 76 columns; continuation lines start with ``indent``.
-
-    What is joined by a non-breaking space stays on one line, and so does a number with its '%'.
-    """
+    """One paragraph folded to 76 columns; continuation lines start with ``indent``."""
     first = indent if text.startswith(indent) else ""
     return textwrap.fill(
-        re.sub(r"(?<=\d) (?=%)", "\u00a0", text.strip()),
+        text.strip().replace("\u00a0", " "),
         _COLUMNS,
         initial_indent=first,
         subsequent_indent=indent,
         break_on_hyphens=False,
         break_long_words=False,  # a link in two is none
-    ).replace("\u00a0", " ")
+    )

@@ -206,7 +206,8 @@ def _day_assets(settings: Settings, manifest: Mapping[str, Any]) -> AssetsDefini
             )
             prepare_event_days(lake, days)
             yield from _dbt(context, settings, DAY_TAG)
-            record_event_days(settings, days)
+            if not context.is_subset:
+                record_event_days(settings, days)
 
     return day_models
 

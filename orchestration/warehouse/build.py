@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -44,10 +44,16 @@ DAY_TAG = "day"
 
 @dataclass(frozen=True)
 class DayInputs:
-    """What the activity facts of one local day are made from, as one hash."""
+    """What the activity facts of one local day are made from, as one hash.
+
+    Attributes:
+        deliveries: number of deliveries with rows of the day in the lake, in force or not: where
+            there is one, no event of the day can stand twice.
+    """
 
     event_day: date
     inputs_hash: str
+    deliveries: int = 0
 
 
 def foundation_fingerprint(settings: Settings) -> str:
@@ -101,15 +107,18 @@ def pending_event_days(settings: Settings, lake: Lake) -> list[DayInputs]:
                         "SELECT event_day, inputs_hash FROM bookkeeping.event_days"
                     ).fetchall()
                 )
-    changed = [DayInputs(day, h) for day, h in current.items() if built.get(day) != h]
+    changed = [each for day, each in current.items() if built.get(day) != each.inputs_hash]
     vanished = [DayInputs(day, "") for day in built if day not in current]
     return sorted([*changed, *vanished], key=lambda inputs: inputs.event_day)
 
 
-def _current_day_inputs(settings: Settings, lake: Lake) -> dict[date, str]:
+def _current_day_inputs(settings: Settings, lake: Lake) -> dict[date, DayInputs]:
     standing = {row["delivery_id"]: row["content_hash"] for row in in_force(lake, "activity")}
     deliveries: dict[date, list[str]] = defaultdict(list)
+    laid: Counter[date] = Counter()
     for manifest in manifests(lake, "activity"):
+        if manifest.verdict != "refused":
+            laid.update(manifest.event_days)
         if manifest.delivery_id in standing:
             for day in manifest.event_days:
                 deliveries[day].append(f"{manifest.delivery_id}:{manifest.content_hash}")
@@ -154,12 +163,12 @@ def _current_day_inputs(settings: Settings, lake: Lake) -> dict[date, str]:
             ORDER BY d.event_day
             """
         ).fetchall()
-    return dict(rows)
+    return {day: DayInputs(day, found, laid[day]) for day, found in rows}
 
 
 def prepare_event_days(lake: Lake, days: Sequence[DayInputs]) -> None:
     """Tell dbt which days to build; one that no delivery holds any more is built empty."""
-    write_event_days(lake, [inputs.event_day for inputs in days])
+    write_event_days(lake, {inputs.event_day: inputs.deliveries for inputs in days})
 
 
 def record_event_days(settings: Settings, days: Sequence[DayInputs]) -> None:

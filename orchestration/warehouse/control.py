@@ -5,7 +5,7 @@ dbt variables would do, but a changed variable makes dbt parse the whole project
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -33,7 +33,7 @@ _PERIODS = pa.schema(
         ("same_last_year_start", pa.date32()),
     ]
 )
-_EVENT_DAYS = pa.schema([("event_day", pa.date32())])
+_EVENT_DAYS = pa.schema([("event_day", pa.date32()), ("deliveries", pa.int32())])
 
 
 def _write(lake: Lake, name: str, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
@@ -69,9 +69,14 @@ def write_periods(lake: Lake, grain: Grain, periods: Sequence[Period]) -> None:
     _write(lake, f"periods__{grain}", rows, _PERIODS)
 
 
-def write_event_days(lake: Lake, days: Sequence[date]) -> None:
-    """The local days whose activity facts the next build makes."""
-    _write(lake, "event_days", [{"event_day": day} for day in days], _EVENT_DAYS)
+def write_event_days(lake: Lake, days: Mapping[date, int]) -> None:
+    """The local days whose activity facts the next build makes.
+
+    Args:
+        days: each with the number of deliveries that have events of it in the lake.
+    """
+    rows = [{"event_day": day, "deliveries": count} for day, count in days.items()]
+    _write(lake, "event_days", rows, _EVENT_DAYS)
 
 
 def initialise_control(lake: Lake, settings: Settings) -> None:
@@ -81,4 +86,4 @@ def initialise_control(lake: Lake, settings: Settings) -> None:
         if not lake.exists("control", f"periods__{grain}.parquet"):
             write_periods(lake, grain, [])
     if not lake.exists("control", "event_days.parquet"):
-        write_event_days(lake, [])
+        write_event_days(lake, {})

@@ -18,7 +18,6 @@ from orchestration.review.words import (
     quantity,
     short_span,
     tick_label,
-    wrapped,
 )
 from tests.review import scorecards
 
@@ -123,8 +122,6 @@ def test_words() -> None:
     assert quantity(Decimal("1.25"), "percent", change=True) == "+1.3\u00a0points"
     assert quantity(Decimal("-0.04"), "percent") == "0.0\u00a0%"
     assert quantity(Decimal("12400"), "currency", "GBP") == "GBP\u00a012,400"
-    assert wrapped("x" * 70 + " 60.6 %, Retail") == "x" * 70 + "\n60.6 %, Retail"
-    assert wrapped("- " + "x" * 70 + " 5\u00a0May", "  ").splitlines()[-1] == "  5 May"
     assert tick_label(0.5, "percent", False) == "0.5\u00a0%"
     assert tick_label(1500.0, "count", False) == "1,500"
     assert counted(1, "decision") == "one decision" and counted(12, "unit") == "12 units"

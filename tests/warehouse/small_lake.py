@@ -104,7 +104,7 @@ class SmallLake:
         """Run dbt over these periods; fails the test with what dbt printed."""
         for grain in Grain:
             write_periods(self.lake, grain, [p for p in periods if p.grain is grain])
-        write_event_days(self.lake, days)
+        write_event_days(self.lake, dict.fromkeys(days, 2))
         self.settings.warehouse_file.parent.mkdir(parents=True, exist_ok=True)
         spark = self.settings.warehouse.engine == "spark"
         dbt = str(_DBT_WITH_SPARK) if spark else dbt_executable()

@@ -67,3 +67,17 @@ def test_a_day_that_no_delivery_holds_any_more_is_built_once_more(tmp_path: Path
         assert _asked_of_dbt(small) == [FIRST, SECOND]
         record_event_days(small.settings, days)
         assert _pending(small) == {}
+
+
+def test_a_day_with_rows_of_two_deliveries_is_said_to_have_two(tmp_path: Path) -> None:
+    small = SmallLake(tmp_path)
+
+    def known() -> dict[date, int]:
+        return {d.event_day: d.deliveries for d in pending_event_days(small.settings, small.lake)}
+
+    _deliver(small, 1, FIRST, SECOND)
+    with warehouse_lock(small.settings, "test"):
+        assert known() == {FIRST: 1, SECOND: 1}
+        # the second delivery of that date supersedes the first, whose files stay in the lake
+        _deliver(small, 2, SECOND)
+        assert known() == {SECOND: 2}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestration.lake import PLACEHOLDER_DAY, Lake
 from orchestration.periods import Period
 from tests.warehouse.small_lake import SmallLake
 
@@ -425,7 +429,26 @@ def test_survival_curve_is_that_of_lifelines(organisation: Any) -> None:
     assert [row[0] for row in rows] == [4, 20, 30, 49]
 
 
+@contextmanager
+def unreadable_but(lake: Lake, day: str) -> Iterator[int]:
+    """Spoil every file of events of other days while the block runs; yields how many."""
+    files = [Path(lake.path(file)) for file in lake.files("raw", "activity", suffix=".parquet")]
+    spoilt = {
+        file: file.read_bytes()
+        for file in files
+        if not any(f"={each}" in file.parent.name for each in (day, PLACEHOLDER_DAY))
+    }
+    for file in spoilt:
+        file.write_bytes(b"not Parquet")
+    try:
+        yield len(spoilt)
+    finally:
+        for file, content in spoilt.items():
+            file.write_bytes(content)
+
+
 def test_a_day_that_is_built_again_replaces_its_facts(organisation: Any) -> None:
+    """And a month is closed without opening the events of any other day."""
     before = organisation.query("SELECT * FROM fct_person_day ORDER BY ALL")
     # dan's event is sent again, and a new one of joe's with it
     organisation.events(
@@ -438,7 +461,9 @@ def test_a_day_that_is_built_again_replaces_its_facts(organisation: Any) -> None
         ],
         sequence=2,
     )
-    organisation.build(Period.parse("2026-07"), days=[date(2026, 7, 31)])
+    with unreadable_but(organisation.lake, "2026-07-31") as spoilt:
+        organisation.build(Period.parse("2026-07"), days=[date(2026, 7, 31)])
+    assert spoilt
     after = organisation.query("SELECT * FROM fct_person_day ORDER BY ALL")
     assert [row for row in after if row[0] != date(2026, 7, 31)] == [
         row for row in before if row[0] != date(2026, 7, 31)

@@ -49,39 +49,45 @@ recorded as (
 
 learned as (
     select
-        unused_after.period_start,
-        activity.course_id,
-        activity.person_id
-    from unused_after
-    inner join {{ ref('stg_lake__activity') }} as activity
-        on
-            activity.event_day > {{ add_days('unused_after.period_end', '-unused_after.value') }}
-            and activity.event_day <= unused_after.period_end
-    inner join {{ ref('learning_verbs') }} as verbs
-        on
-            activity.verb = verbs.verb
-            and {{ holds_on('verbs', 'activity.event_day') }}
-            and coalesce(activity.duration_seconds, 0) >= verbs.min_seconds
-    where activity.event_day >= {{ first_day_of_rule(grain, 'unused_after_days') }}
-    union all
+        facts.course_id,
+        facts.person_id,
+        facts.event_day as learned_on
+    from {{ ref('fct_course_day') }} as facts
+    where
+        facts.learning_events > 0
+        and facts.event_day >= {{ first_day_of_rule(grain, 'unused_after_days') }}
+    union distinct
     select
-        unused_after.period_start,
         enrolments.course_id,
-        enrolments.person_id
-    from unused_after
-    inner join {{ ref('int_enrolments') }} as enrolments
-        on
-            enrolments.completed_on > {{ add_days('unused_after.period_end', '-unused_after.value') }}
-            and enrolments.completed_on <= unused_after.period_end
+        enrolments.person_id,
+        enrolments.completed_on as learned_on
+    from {{ ref('int_enrolments') }} as enrolments
+    where enrolments.completed_on >= {{ first_day_of_rule(grain, 'unused_after_days') }}
+),
+
+-- a day speaks for the periods that end before the person's next one: so each person counts once
+days_of_learning as (
+    select
+        learned.course_id,
+        learned.learned_on,
+        lead(learned.learned_on) over (
+            partition by learned.course_id, learned.person_id order by learned.learned_on
+        ) as next_on
+    from learned
 ),
 
 active as (
     select
-        learned.period_start,
-        learned.course_id,
-        count(distinct learned.person_id) as people
-    from learned
-    group by learned.period_start, learned.course_id
+        unused_after.period_start,
+        days.course_id,
+        count(*) as people
+    from unused_after
+    inner join days_of_learning as days
+        on
+            days.learned_on > {{ add_days('unused_after.period_end', '-unused_after.value') }}
+            and days.learned_on <= unused_after.period_end
+            and (days.next_on is null or days.next_on > unused_after.period_end)
+    group by unused_after.period_start, days.course_id
 ),
 
 failed as (

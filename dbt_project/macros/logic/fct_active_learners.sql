@@ -12,7 +12,7 @@ learning as (
         sum(days.learning_seconds) as learning_seconds
     from {{ of_grain('stg_control__periods', grain) }} as periods
     inner join {{ ref('fct_person_day') }} as days
-        on days.event_day between periods.period_start and periods.period_end
+        on periods.period_start = {{ start_of(grain, 'days.event_day') }}
     group by periods.period_start, days.person_id
 )
 

@@ -40,28 +40,36 @@ last_actions as (
     group by sponsors.period_start, sponsors.org_unit_id
 ),
 
-weeks as (
+since as (
     select
         sponsors.period_start,
         sponsors.org_unit_id,
         sponsors.person_id,
-        {{ add_days('recorded.last_week_start', '-7 * numbers.back') }} as week_start
+        recorded.last_week_start,
+        greatest(
+            sponsors.launch_on,
+            sponsors.in_role_from,
+            recorded.recorded_from,
+            {{ add_days('last_actions.happened_on', 1) }}
+        ) as first_on
     from {{ of_grain('int_sponsors', grain) }} as sponsors
     inner join {{ of_grain('int_recorded_weeks', grain) }} as recorded
         on sponsors.period_start = recorded.period_start
-    cross join numbers
     left join last_actions
         on
             sponsors.period_start = last_actions.period_start
             and sponsors.org_unit_id = last_actions.org_unit_id
-    where
-        {{ add_days('recorded.last_week_start', '-7 * numbers.back') }}
-        >= greatest(sponsors.launch_on, sponsors.in_role_from, recorded.recorded_from)
-        and (
-            last_actions.happened_on is null
-            or {{ add_days('recorded.last_week_start', '-7 * numbers.back') }}
-            > last_actions.happened_on
-        )
+),
+
+weeks as (
+    select
+        since.period_start,
+        since.org_unit_id,
+        since.person_id,
+        {{ add_days('since.last_week_start', '-7 * numbers.back') }} as week_start
+    from since
+    inner join numbers
+        on 7 * numbers.back <= {{ days_between('since.first_on', 'since.last_week_start') }}
 ),
 
 silent_weeks as (

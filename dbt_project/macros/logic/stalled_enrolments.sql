@@ -42,13 +42,22 @@ standing as (
         )
 ),
 
+open_pairs as (
+    select distinct
+        standing.person_id,
+        standing.course_id
+    from standing
+),
+
 active as (
     select distinct
         rules.period_start,
         activity.person_id,
         activity.course_id
-    from rules
-    inner join {{ ref('stg_lake__activity') }} as activity
+    from {{ ref('fct_course_day') }} as activity
+    inner join open_pairs
+        on activity.person_id = open_pairs.person_id and activity.course_id = open_pairs.course_id
+    inner join rules
         on
             activity.event_day > {{ add_days('rules.period_end', '-rules.value') }}
             and activity.event_day <= rules.period_end

@@ -1,0 +1,110 @@
+"""Backfill by one command: figures and archived packs of a range, each stage one run, no mail.
+
+ADOPTION_HISTORY=1 also closes every month and quarter in order and holds a backfill of all of them
+at once, and of single months, against that, row for row.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from orchestration.cadences import close_job_name
+from orchestration.periods import Grain, Period, partition_key
+from orchestration.state import State
+from orchestration.warehouse.published import published_builds, read_published
+from tests.line.reviewed import LAST, Organisation, failures
+
+GRAINS = (Grain.QUARTER, Grain.MONTH)
+
+
+def figures(organisation: Organisation, grain: Grain) -> dict[str, list[dict[str, Any]]]:
+    """Every row of the KPI tables by table and period."""
+    return {
+        f"{table} {period_id}": read_published(
+            organisation.lake, grain, f"{table}__{grain}", period_ids={period_id}
+        )
+        for table in ("kpi_values", "kpi_signals")
+        for period_id in published_builds(organisation.lake, grain)
+    }
+
+
+def backfilled(organisation: Organisation, *arguments: str) -> str:
+    done = organisation.command("backfill", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_one_month_again_gives_the_same_rows_an_archived_pack_and_no_mail(
+    changing: Organisation,
+) -> None:
+    before, mails = figures(changing, Grain.MONTH), changing.mails()
+    month = LAST.shift(-3)
+    said = backfilled(changing, "--from", month.id, "--to", month.id, "--grain", "month")
+    assert f"Close: months, {month.id} to {month.id}" in said
+    assert "Nothing was sent" in said
+    assert figures(changing, Grain.MONTH) == before
+    draft = changing.home / "drafts" / "monthly" / month.id
+    assert (draft / "review-pack.pdf").read_bytes().startswith(b"%PDF")
+    page = next((changing.home / "archive" / "monthly" / month.id).glob("*.html"))
+    assert "not sent" in page.read_text().lower()
+    assert changing.mails() == mails
+    with State.open(changing.settings) as state:
+        assert [edition.period_id for edition in state.editions("monthly")] == [LAST.id]
+
+
+def test_a_range_without_a_whole_period_or_not_over_yet_is_refused(
+    organisation: Organisation,
+) -> None:
+    for to, says in (("2026-W02", "no whole period"), ("2999-01", "is not over yet")):
+        done = organisation.command(
+            "backfill", "--from", "2026-W02", "--to", to, "--grain", "month"
+        )
+        assert done.returncode == 1
+        assert says in done.stderr
+
+
+def in_order(organisation: Organisation) -> Iterator[tuple[Grain, Period]]:
+    """Every published period as it would have been closed: as they end."""
+    periods = [
+        (grain, Period.parse(period_id))
+        for grain in GRAINS
+        for period_id in published_builds(organisation.lake, grain)
+    ]
+    yield from sorted(periods, key=lambda each: (each[1].end, each[0]))
+
+
+@pytest.mark.skipif("ADOPTION_HISTORY" not in os.environ, reason="make soak")
+def test_a_backfill_is_month_by_month_in_order_and_any_month_alone(changing: Organisation) -> None:
+    periods = list(in_order(changing))
+    for place in ("warehouse", "lake/published", "lake/closes", "lake/late"):
+        shutil.rmtree(changing.home / place)
+    for grain, period in periods:
+        keys = [f"quality/{grain}_close", *changing.models(grain), f"warehouse/{grain}_figures"]
+        done = changing.materialize(close_job_name(grain), keys, partition_key(period))
+        assert done.success, failures(done)
+    one_by_one = {grain: figures(changing, grain) for grain in GRAINS}
+    assert {len(published_builds(changing.lake, grain)) for grain in GRAINS} == {4, 14}
+
+    for place in ("warehouse", "lake/published", "lake/closes", "lake/late"):
+        shutil.rmtree(changing.home / place)
+    mails = changing.mails()
+    first = next(period for grain, period in periods if grain is Grain.MONTH)
+    said = backfilled(changing, "--from", first.id, "--to", LAST.id)
+    assert said.count("Close: ") == said.count("Scorecards, packs and archive: ") == len(Grain)
+    assert {grain: figures(changing, grain) for grain in GRAINS} == one_by_one
+    assert changing.mails() == mails
+    for grain, period in periods:
+        draft = changing.home / "drafts" / grain.ritual / period.id
+        assert (draft / "scorecard.pdf").exists(), period.id
+    weeks = published_builds(changing.lake, Grain.WEEK)
+    drafted = {folder.name for folder in (changing.home / "drafts" / "weekly").iterdir()}
+    assert drafted == set(weeks) and len(weeks) > 50
+
+    alone = first.shift(4)
+    backfilled(changing, "--from", alone.id, "--to", alone.id, "--grain", "month")
+    assert {grain: figures(changing, grain) for grain in GRAINS} == one_by_one
