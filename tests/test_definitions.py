@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from dagster import AssetKey, Definitions
+from dagster import AssetKey, AssetsDefinition, BackfillPolicy, Definitions
 
 from orchestration.cadences import INGEST_JOB, close_job_name, publish_job_name
 from orchestration.definitions import build_definitions
@@ -136,3 +136,14 @@ def test_loading_stays_light(settings_file: Path, definitions: Definitions) -> N
     )
     assert loaded.returncode == 0, loaded.stderr[-2000:]
     assert json.loads(loaded.stdout.splitlines()[-1]) == []
+
+
+def test_a_backfill_is_one_run_over_its_range(definitions: Definitions) -> None:
+    partitioned = [
+        asset
+        for asset in definitions.assets or ()
+        if isinstance(asset, AssetsDefinition) and asset.partitions_def is not None
+    ]
+    assert len(partitioned) > 30
+    for asset in partitioned:
+        assert asset.backfill_policy == BackfillPolicy.single_run(), asset.keys
