@@ -56,7 +56,7 @@ learned as (
     where
         facts.learning_events > 0
         and facts.event_day >= {{ first_day_of_rule(grain, 'unused_after_days') }}
-    union distinct
+    union all
     select
         enrolments.course_id,
         enrolments.person_id,

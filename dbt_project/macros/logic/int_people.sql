@@ -2,18 +2,26 @@
 {% macro int_people(grain) -%}
 with
 
+-- sorted once, whatever the number of periods
+versions as (
+    select
+        people.*,
+        lead(people.valid_from) over (
+            partition by people.person_id order by people.valid_from
+        ) as superseded_on
+    from {{ ref('stg_lake__people') }} as people
+),
+
 known as (
     select
         periods.period_start,
         periods.period_end,
-        people.*,
-        row_number() over (
-            partition by periods.period_start, people.person_id
-            order by people.valid_from desc
-        ) as recency
+        versions.*
     from {{ of_grain('stg_control__periods', grain) }} as periods
-    inner join {{ ref('stg_lake__people') }} as people
-        on people.valid_from <= periods.period_end
+    inner join versions
+        on
+            versions.valid_from <= periods.period_end
+            and (versions.superseded_on is null or versions.superseded_on > periods.period_end)
 ),
 
 roots as (
@@ -56,5 +64,4 @@ from known
 inner join roots on known.period_start = roots.period_start
 left join units
     on known.period_start = units.period_start and known.org_unit_id = units.org_unit_id
-where known.recency = 1
 {%- endmacro %}
