@@ -16,8 +16,10 @@ def shown(name: str, longest: int = 120) -> str:
 
 _TAKES_NOTHING = (
     *(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)),
-    "database or disk is full",  # SQLite's words
+    # SQLite's words; the last where its log has no room
+    "database or disk is full",
     "attempt to write a readonly database",
+    "disk I/O error",
 )
 
 

@@ -383,7 +383,7 @@ def test_a_disk_that_takes_nothing_is_said_at_every_stage(
 
 
 SAID = {
-    "full": "No space left on device|disk is full|not full or read-only",
+    "full": "No space left on device|disk is full|disk I/O error|not full",
     "read-only": "Read-only file system",
 }
 NOTHING_WRITTEN = {("read-only", "Publish")}
