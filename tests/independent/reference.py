@@ -7,7 +7,8 @@ Nothing of the product is used. Where the design leaves room, the reading is sta
 - leave is the set of days that snapshots up to the period's end state; a spell that a later
   snapshot no longer states was leave until that snapshot;
 - an enrolment is what its last version says, cut at the period's end by its own dates; it is
-  cancelled since the first of the cancelled versions that lead up to the last one.
+  cancelled since the first of the cancelled versions that lead up to the last one;
+- a course of which nothing says that it is mandatory is not.
 """
 
 from __future__ import annotations
@@ -159,7 +160,8 @@ class Reference:
             gone = last.get("valid_to")
             if gone is not None and gone <= self.end:
                 retired = min(retired or FOREVER, gone)
-            found[course] = {**last, "retired_on": retired}
+            mandatory = bool(last["is_mandatory"])
+            found[course] = {**last, "retired_on": retired, "is_mandatory": mandatory}
         return found
 
     # --- roll-up ---
