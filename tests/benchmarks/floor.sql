@@ -211,6 +211,7 @@ WITH running AS (
         started_on >= CAST(period_end + 1 - INTERVAL 12 MONTH AS DATE)
         AND started_on <= period_end
         AND (left_on IS NULL OR left_on >= started_on)
+        AND employment_line = 'employee'  -- contractors have a line of their own in rates only
         AND NOT (is_away AND (left_on IS NULL OR left_on > period_end))
 ),
 
