@@ -2,13 +2,19 @@
 stand in every place that keeps anything; after, on no byte of the home but what is its owner's.
 
 Interrupted on the way, and started again. What is published stays, and nothing asks for work.
+
+ADOPTION_ERASURE_KILLS=10 kills the command at so many random moments.
 """
 
 # no `from __future__ import annotations`: Dagster looks at the annotation of `context` itself
 import json
 import os
+import subprocess
+import time
+from contextlib import suppress
 from datetime import date
 from itertools import count
+from random import Random
 from typing import Any
 
 import dagster as dg
@@ -27,10 +33,11 @@ from orchestration.problems import Problem
 from orchestration.quality.close import read_close, require_unmoved, stands_on_now
 from orchestration.quality.publish import damage
 from orchestration.runs import project_instance
+from orchestration.settings import PROJECT_ROOT
 from orchestration.state import State
 from orchestration.warehouse.charter import charter_in_force
 from orchestration.warehouse.late import note_arrivals, touched_periods
-from tests.line.reviewed import LAST, Organisation, read_csv, write_csv
+from tests.line.reviewed import LAST, PYTHON, Organisation, read_csv, restore, write_csv
 from tests.trust.on_disk import places
 
 PERSON, DEPUTY = "E100003", "E100011"  # sponsor of Commercial, with a kit in the mail
@@ -67,7 +74,7 @@ def plant(organisation: Organisation, name: str) -> None:
     for place in ("logs/run.log", "scratch/left/rows.csv", "dbt/builds/run_results.txt"):
         (settings.home / place).parent.mkdir(parents=True, exist_ok=True)
         with (settings.home / place).open("a") as handle:
-            handle.write(SAID.format(name))
+            handle.write(f"{SAID.format(name)}\n")
     with State.open(settings) as state:
         finding = Finding("run x", OPERATIONS, "a run failed", SAID.format(name), "", "mend it",
                           state.now())  # fmt: skip
@@ -150,3 +157,35 @@ def test_nothing_of_the_erased_is_on_any_byte(changing: Organisation) -> None:
             assert edition.sealed_hash not in (None, edition.content_hash)
     page = (home / "archive" / "monthly" / LAST.id / "edition-1.html").read_text()
     assert "raw data were edited since by erasure 1 (" in page
+
+
+@pytest.mark.skipif("ADOPTION_ERASURE_KILLS" not in os.environ, reason="make soak")
+def test_killed_at_random_moments_the_next_finishes(changing: Organisation) -> None:
+    """The command itself, each time on the organisation as it was before."""
+    rng, kills = Random(9), int(os.environ.get("ADOPTION_ERASURE_KILLS", "1"))
+    command = [PYTHON, "-m", "orchestration", "erase-person", PERSON, "--delivered", "--yes"]
+    left = []
+    for _ in range(kills):
+        restore(changing.home)
+        name, address = sorted(
+            names_and_addresses(changing.lake, PERSON), key=lambda text: "@" in text
+        )
+        texts = [PERSON, name, address, changing.pseudonyms.of(PERSON)]
+        plant(changing, name)
+        take_out_of_charter(changing)
+        started = time.monotonic()
+        assert changing.command(*command[3:-1], "--dry-run").returncode == 0
+        whole = 2.5 * (time.monotonic() - started)  # looking for it, and taking it out
+        process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=changing.environment)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=rng.uniform(0.2, 1) * whole)
+        process.kill()
+        process.wait()
+        left.append(len(places(changing.home, texts)) - 1)
+        done = changing.command(*command[3:])
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert set(places(changing.home, texts)) == {OWNERS}
+        with State.open(changing.settings) as state:
+            for edition in state.editions():
+                assert rebuild(state, changing.settings, edition.edition_id).identical
+    print(f"\n{kills} erasures killed, with this many files still to go: {left}; all finished")
