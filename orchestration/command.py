@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dagster import AssetKey, DagsterInstance, Definitions
 
     from orchestration.lake import Lake
+    from orchestration.state import State
     from orchestration.warehouse.late import Touched
 
 
@@ -377,6 +378,7 @@ class Review(Line):
             click.echo(
                 f"The review of {self.period.label} was delivered before: nothing is sent again."
             )
+            self._finish(state)
         else:
             for grain in reversed(Grain):
                 if list(Grain).index(grain) >= list(Grain).index(self.grain):
@@ -387,6 +389,14 @@ class Review(Line):
                     open_intent(state, mailing.name, self.period.id, opened_by="person")
             self._publish()
         self._report()
+
+    def _finish(self, state: State) -> None:
+        """Do what a run left undone that died after the last send: the log and the archive."""
+        from orchestration.archive.site import build_site
+        from orchestration.delivery.asked import record_asked
+
+        record_asked(state, self.settings, self.grain.ritual, self.period.id)
+        build_site(self.settings)
 
     def _figures(self, grain: Grain) -> None:
         """Close and build every period of the history that has no figures yet, in one run."""

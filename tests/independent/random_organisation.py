@@ -27,10 +27,15 @@ VERBS = (
 
 @dataclass
 class Organisation:
-    """Rows of the feeds, and of the charter's seeds."""
+    """Rows of the feeds, and of the charter's seeds.
+
+    Attributes:
+        activity_until: the date of activity's last delivery.
+    """
 
     feeds: dict[str, list[Row]] = field(default_factory=dict)
     seeds: dict[str, list[Row]] = field(default_factory=dict)
+    activity_until: date = date.max
 
 
 def random_organisation(seed: int, units: int = 40) -> Organisation:

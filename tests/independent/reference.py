@@ -213,7 +213,14 @@ class Reference:
             found.add(event["person_id"])
         return found
 
+    @property
+    def learning_is_known(self) -> bool:
+        """Else nobody has said whether anybody learned: no data, and no zero."""
+        return self.organisation.activity_until >= self.start
+
     def active(self, voluntary: bool) -> dict[Any, Figure]:
+        if not self.learning_is_known:
+            return {}
         learned = self.learned(self.start, self.end, voluntary)
         return self.rate((p.unit, p.line, p.id in learned, 1) for p in self.eligible.values())
 
@@ -455,6 +462,8 @@ class Reference:
                 seats += row["seats"]
                 cost += row["seats"] * float(row["cost_per_seat"]) * share
         idle = cost * max(seats - active, 0) / seats
+        if not self.learning_is_known:
+            return (active, seats, None), (idle, seats, None)
         return (active, seats, 100 * active / seats), (idle, seats, idle)
 
     def performance(self) -> dict[Any, Figure]:
