@@ -42,7 +42,7 @@ from orchestration.state import SendStatus, State
 from tests.line import month_worker
 from tests.line.reviewed import LAST, Organisation, deliver_month, restore
 
-KILLS = int(os.environ.get("ADOPTION_MONTH_KILLS", "3"))
+KILLS = int(os.environ.get("ADOPTION_MONTH_KILLS", "2"))
 WHOLE = "ADOPTION_MONTH_KILLS" in os.environ
 KILLS_A_MONTH = 10
 MAY = LAST.shift(1)
