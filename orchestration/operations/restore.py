@@ -227,11 +227,11 @@ def _processes_of(dagster_home: Path) -> list[int]:
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            # Python's tracker of shared memory does no work, and may be this process's own
+            # what serves Python's multiprocessing does no work, and may be this process's own
             if (
                 int(place.name) != os.getpid()
                 and wanted in (place / "environ").read_bytes().split(b"\0")
-                and b"multiprocessing.resource_tracker" not in (place / "cmdline").read_bytes()
+                and b"from multiprocessing." not in (place / "cmdline").read_bytes()
             ):
                 found.append(int(place.name))
         except OSError:  # it has ended, or is another's

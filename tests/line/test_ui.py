@@ -23,6 +23,7 @@ import pytest
 
 from orchestration.feeds.deliveries import in_force
 from orchestration.periods import Grain, partition_key
+from orchestration.runs import project_instance
 from orchestration.settings import PROJECT_ROOT
 from orchestration.state import State
 from orchestration.warehouse.published import published_builds, read_published
@@ -197,6 +198,8 @@ def dagster(organisation: Organisation) -> Iterator[Dagster]:
         for process in processes:
             _stop(process)
         restore(organisation.home)
+        with project_instance(organisation.settings) as instance:
+            instance.wipe_daemon_heartbeats()
 
 
 def _silence(dagster: Dagster) -> None:
