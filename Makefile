@@ -42,11 +42,13 @@ spark-cluster: $(DEVELOPMENT) $(SPARK) ## The same on a cluster of two workers o
 soak: $(DEVELOPMENT) ## The seeded proofs of the suite at full counts (kills, damage, random)
 	@ADOPTION_KILLS=200 ADOPTION_EXAMPLES=600 ADOPTION_SEEDS=20 ADOPTION_DAMAGES=2400 \
 	  ADOPTION_FUZZED=12 ADOPTION_INGEST_KILLS=100 ADOPTION_MONTH_KILLS=100 ADOPTION_EDITIONS=300 \
-	  ADOPTION_LATE=1 ADOPTION_HISTORY=1 ADOPTION_ERASURE_KILLS=10 $(BIN)/python -m pytest \
+	  ADOPTION_LATE=1 ADOPTION_HISTORY=1 ADOPTION_ERASURE_KILLS=10 ADOPTION_ZONES=1 \
+	  ADOPTION_PAGES=1 $(BIN)/python -m pytest tests/test_two_years.py tests/review/test_kit.py \
+	  tests/review/test_browser.py \
 	  tests/delivery/test_crashes.py tests/independent tests/trust \
 	  tests/scorecard/test_disclosure.py tests/line/test_late.py tests/line/test_held.py \
 	  tests/line/test_disturbed_month.py tests/line/test_backfill.py \
-	  tests/line/test_erasure.py -s
+	  tests/line/test_erasure.py tests/feeds/test_landing.py -s
 
 bench: $(DEVELOPMENT) ## The main job (BENCH="--people 20000"), years (SCALE="--rows 10000000"), alarms
 	@$(BIN)/python tests/benchmarks/run_line.py $(BENCH)

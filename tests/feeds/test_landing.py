@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -767,7 +768,7 @@ lines = st.lists(st.tuples(cells, cells, cells, cells, moments, seconds), max_si
 
 @given(lines)
 @settings(
-    max_examples=40,
+    max_examples=int(os.environ.get("ADOPTION_EXAMPLES", "15")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

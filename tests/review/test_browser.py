@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,13 @@ NAMES = (
     *(f"quarter/{name}" for name in QUARTERS),
     *(f"{mailing}/{number}" for mailing in ("previews", "sheets") for number in range(3)),
 )
+OPENED = tuple(
+    name
+    for name in NAMES
+    if "ADOPTION_PAGES" in os.environ
+    or name.endswith(("/typical", "/rich", "/hostile", "/long_names", "/long", "/0"))
+)
+"""The fullest and the most awkward pages of each kind; `make soak` opens all."""
 _INTER = "".join(
     f"@font-face {{ font-family: Inter; font-weight: {weight}; src: url(data:font/otf;base64,"
     f"{base64.b64encode((FONTS / f'Inter-{style}.otf').read_bytes()).decode()}) }}"
@@ -96,7 +104,7 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=OPENED)
 def opened(
     request: pytest.FixtureRequest, browser: Browser, built: dict[str, list[Path]]
 ) -> Iterator[list[Page]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -238,7 +239,7 @@ OPTIONAL = sorted(
 )
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=int(os.environ.get("ADOPTION_EXAMPLES", "80")), deadline=None)
 @given(
     missing=st.sets(st.sampled_from(OPTIONAL)),
     long=st.dictionaries(st.sampled_from(OPTIONAL), st.integers(1, 200), max_size=4),
