@@ -240,7 +240,7 @@ class _Aside:
 
     def copy_all(self, source: Path, under: str) -> None:
         """Copy every plain file beneath a folder."""
-        for file in _files(source):
+        for file in plain_files(source):
             self.copy(file, f"{under}/{file.relative_to(source).as_posix()}")
 
     def write(self, content: bytes, name: str) -> None:
@@ -390,7 +390,7 @@ def edition_faults(editions: Iterable[Edition]) -> list[str]:
 
 
 def _copy_dagster(source: Path, aside: _Aside) -> None:
-    for file in _files(source):
+    for file in plain_files(source):
         name = f"dagster/{file.relative_to(source).as_posix()}"
         if file.name.endswith((".db-wal", ".db-shm", ".db-journal")):
             continue  # of a database that is copied as a whole
@@ -441,8 +441,8 @@ def still(settings: Settings, purpose: str) -> Iterator[None]:
         yield
 
 
-def _files(folder: Path) -> list[Path]:
-    """Every plain file beneath a folder; what leads elsewhere is left."""
+def plain_files(folder: Path) -> list[Path]:
+    """Every plain file beneath a folder, in order; what leads elsewhere is left."""
     return sorted(f for f in folder.rglob("*") if f.is_file() and not f.is_symlink())
 
 

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -37,6 +35,7 @@ from orchestration.operations.traces import Place, Traces
 from orchestration.problems import Problem
 from orchestration.pseudonyms import ERASURES, KEY, MARTS, Pseudonyms
 from orchestration.quality.close import code_version
+from orchestration.scorecard.draft import write_beside
 from orchestration.settings import Settings
 from orchestration.state import Erasure, State
 
@@ -318,12 +317,5 @@ class _Receipt:
         return Receipt(self.number, self.file, dict(self._taken_out), owners)
 
     def _write(self) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         said = {**self._said, "taken_out": dict(self._taken_out)}
-        content = json.dumps(said, indent=1).encode() + b"\n"
-        beside = self.file.with_name(f".{self.file.name}.{uuid.uuid4().hex}.tmp")
-        with beside.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(beside, self.file)
+        write_beside(self.file, json.dumps(said, indent=1).encode() + b"\n")

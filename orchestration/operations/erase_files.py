@@ -16,8 +16,7 @@ from orchestration.feeds.contract import holds_persons
 from orchestration.feeds.deliveries import manifests, save_manifest
 from orchestration.feeds.landing import content_hash, file_hash
 from orchestration.lake import Lake
-from orchestration.operations.backup import backups_in, records_folder
-from orchestration.operations.retention import plain_files
+from orchestration.operations.backup import backups_in, plain_files, records_folder
 from orchestration.operations.traces import Place, Traces
 from orchestration.settings import Settings, settings_file
 

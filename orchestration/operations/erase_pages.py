@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import hashlib
 import json
 import os
 import shutil
@@ -23,9 +22,10 @@ from orchestration.archive.site import archive_folder, build_site
 from orchestration.delivery.editions import finish_redaction, is_half_redacted, put_redacted
 from orchestration.delivery.mailings import LETTERS, MAILINGS
 from orchestration.delivery.rebuild import called_before, render
+from orchestration.feeds.landing import file_hash
 from orchestration.lake import Lake
+from orchestration.operations.backup import plain_files
 from orchestration.operations.erase_databases import forget_letters
-from orchestration.operations.retention import plain_files
 from orchestration.operations.traces import Place, Traces
 from orchestration.problems import Problem
 from orchestration.scorecard.draft import FILE as SCORECARD
@@ -266,12 +266,8 @@ def _keep_evidence(lake: Lake, name: str, folder: Path, aside: Path) -> None:
     """Have what a scorecard stood on lie under its new hash too."""
     if MAILINGS[name].personal or not (folder / SCORECARD).is_file():
         return
-    was, now = (_hashed(each / SCORECARD) for each in (folder, aside))
+    was, now = (file_hash(each / SCORECARD) for each in (folder, aside))
     place = ("evidence", MAILINGS[name].grain.value, folder.name)
     files = lake.files(*place, was) if was != now and lake.exists(*place, was) else []
     for file in sorted(files, key=lambda name: name.endswith("basis.json")):
         lake.write_bytes(lake.read_bytes(file), *place, now, file.rsplit("/", 1)[1])
-
-
-def _hashed(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -26,7 +26,7 @@ from orchestration.feeds.deliveries import DeliveryManifest, manifests
 from orchestration.feeds.landing import feed_lock
 from orchestration.feeds.staging import rejected_parts
 from orchestration.lake import Lake, quoted
-from orchestration.operations.backup import backups_in
+from orchestration.operations.backup import backups_in, plain_files
 from orchestration.periods import Grain
 from orchestration.problems import Problem
 from orchestration.settings import Settings
@@ -316,12 +316,6 @@ def _builds(settings: Settings) -> Removal | None:
 
 
 # ---- sizes and names -----------------------------------------------------------------------
-
-
-def plain_files(folder: Path) -> Iterator[Path]:
-    """Every plain file beneath a folder; what leads elsewhere is left."""
-    if folder.is_dir():
-        yield from (f for f in sorted(folder.rglob("*")) if f.is_file() and not f.is_symlink())
 
 
 def _folders(folder: Path) -> Iterator[Path]:
