@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -159,9 +159,10 @@ def backfill(first: str | None, last: str | None, only: str | None) -> None:
         with _step("Sample organisation: raw feed files in the landing folder"):
             _write_sample(settings)
     start = Period.parse(first).start if first else settings.organisation.history_from
+    grains = [Grain(only)] if only else [*reversed(Grain)]
+    whole_ranges(settings, dict.fromkeys(grains, start), end)  # refused before anything is done
     with _loaded(settings) as (definitions, instance):
-        line = History(settings, definitions, instance)
-        line.run(start, end, [Grain(only)] if only else [*reversed(Grain)])
+        History(settings, definitions, instance).run(start, end, grains)
 
 
 @contextmanager
@@ -307,6 +308,32 @@ class Line:
         return [key for key in layer.selected_asset_keys if key.path[0] in stages]
 
 
+def whole_ranges(
+    settings: Settings, since: Mapping[Grain, date], end: date
+) -> dict[Grain, tuple[Period, Period]]:
+    """The first and last whole period of each grain, of the history up to ``end``.
+
+    Raises:
+        Problem: no whole period of any grain lies there.
+    """
+    ranges: dict[Grain, tuple[Period, Period]] = {}
+    for grain, begin in since.items():
+        first = max(begin, settings.organisation.history_from)
+        whole = [
+            period
+            for period in periods_between(grain, first, end)
+            if period.start >= first and period.end <= end
+        ]
+        if whole:
+            ranges[grain] = (whole[0], whole[-1])
+    if not ranges:
+        raise Problem(
+            f"no whole period with data lies between {min(since.values())} and {end}.",
+            remedy="name a wider range with --from and --to.",
+        )
+    return ranges
+
+
 class History(Line):
     """Every period of a range, each stage as one run over it; nothing is sealed or sent."""
 
@@ -314,28 +341,13 @@ class History(Line):
         """Figures of all grains before pages: a month's page shows its quarter and the other way.
 
         Raises:
-            Problem: no whole period lies in the range.
+            Problem: no whole period with data lies in the range.
         """
         from orchestration.cadences import close_job_name, restate_job_name
 
         self.prepare()
-        ranges: dict[Grain, tuple[Period, Period]] = {}
-        for grain in grains:
-            since = max(
-                start, self._first_period(grain).start, self.settings.organisation.history_from
-            )
-            whole = [
-                period
-                for period in periods_between(grain, since, end)
-                if period.start >= since and period.end <= end
-            ]
-            if whole:
-                ranges[grain] = (whole[0], whole[-1])
-        if not ranges:
-            raise Problem(
-                f"no whole period with data lies between {start} and {end}.",
-                remedy="name a wider range with --from and --to.",
-            )
+        since = {grain: max(start, self._first_period(grain).start) for grain in grains}
+        ranges = whole_ranges(self.settings, since, end)
         for grain, (first, last) in ranges.items():
             of = f"{grain}s, {first.id} to {last.id}"
             self._over(f"Close: {of}", close_job_name(grain), first, last, {"quality", "warehouse"})

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from orchestration.cadences import close_job_name
+from orchestration.command import cli
+from orchestration.feeds.awaiting import awaiting_dates
 from orchestration.periods import Grain, Period, partition_key
+from orchestration.problems import Problem
 from orchestration.state import State
 from orchestration.warehouse.published import published_builds, read_published
 from tests.line.reviewed import LAST, Organisation, failures
@@ -57,15 +60,19 @@ def test_one_month_again_gives_the_same_rows_an_archived_pack_and_no_mail(
         assert [edition.period_id for edition in state.editions("monthly")] == [LAST.id]
 
 
-def test_a_range_without_a_whole_period_or_not_over_yet_is_refused(
-    organisation: Organisation,
+def test_a_range_without_a_whole_period_or_not_over_yet_is_refused_before_anything_is_done(
+    organisation: Organisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ADOPTION_SETTINGS", str(organisation.settings_file))
+    waiting = awaiting_dates(organisation.settings, organisation.lake)
+    assert waiting  # what the review wrote into the log is taken in by the next run
     for to, says in (("2026-W02", "no whole period"), ("2999-01", "is not over yet")):
-        done = organisation.command(
-            "backfill", "--from", "2026-W02", "--to", to, "--grain", "month"
-        )
-        assert done.returncode == 1
-        assert says in done.stderr
+        with pytest.raises(Problem, match=says):
+            cli(
+                ["backfill", "--from", "2026-W02", "--to", to, "--grain", "month"],
+                standalone_mode=False,
+            )
+    assert awaiting_dates(organisation.settings, organisation.lake) == waiting
 
 
 def in_order(organisation: Organisation) -> Iterator[tuple[Grain, Period]]:
