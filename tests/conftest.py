@@ -14,6 +14,7 @@ LONG = ("line", "oulad", "warehouse", "independent", "trust", "benchmarks")
 """Folders whose few tests take longest: begun first, so that no worker is left with one alone."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker has all tests of the reviewed organisation, made once; else a file each."""
 
