@@ -31,7 +31,7 @@ dry-run: $(RUNTIME) ## Who would get which review, without sending
 	@$(BIN)/python -m orchestration dry-run
 
 test: $(DEVELOPMENT) ## All tests
-	@$(BIN)/python -m pytest tests -n 2 --dist loadgroup --no-loadscope-reorder --ignore tests/spark
+	@$(BIN)/python -m pytest tests -n 2 --no-loadscope-reorder --ignore tests/spark
 
 spark: $(DEVELOPMENT) $(SPARK) ## Every model and test on Apache Spark; tables equal to DuckDB's
 	@$(BIN)/python -m pytest tests/spark -s

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import postgresql as private
 
@@ -14,17 +16,23 @@ LONG = ("line", "oulad", "warehouse", "independent", "trust", "benchmarks")
 """Folders whose few tests take longest: begun first, so that no worker is left with one alone."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker has all tests of the reviewed organisation, made once; else a file each."""
-
     def folder(item: pytest.Item) -> str:
         return item.path.relative_to(TESTS).parts[0]
 
-    for item in items:
-        group = "line" if folder(item) == "line" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: (*LONG, folder(item)).index(folder(item)))
+
+
+class ByFile(LoadScopeScheduling):
+    """A file's tests on one worker; all of the reviewed organisation, made once, on one too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "line" if file.startswith("tests/line/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
