@@ -35,9 +35,10 @@ from orchestration.settings import (
 )
 from orchestration.warehouse.control import initialise_control, write_event_days, write_periods
 from orchestration.warehouse.lock import warehouse_connection
-from orchestration.warehouse.project import DBT_PROJECT, dbt_environment, dbt_executable
+from orchestration.warehouse.project import DBT_PROJECT, dbt_environment
 from orchestration.warehouse.published import initialise_published
 from orchestration.warehouse.spark_tables import show_tables
+from tests.warehouse.dbt_forks import run_dbt
 
 Row = Mapping[str, Any]
 PSEUDONYMS = Pseudonyms(bytes(range(32)), MARTS)
@@ -106,21 +107,21 @@ class SmallLake:
             write_periods(self.lake, grain, [p for p in periods if p.grain is grain])
         write_event_days(self.lake, dict.fromkeys(days, 2))
         self.settings.warehouse_file.parent.mkdir(parents=True, exist_ok=True)
-        spark = self.settings.warehouse.engine == "spark"
-        dbt = str(_DBT_WITH_SPARK) if spark else dbt_executable()
-        settings = self.settings if spark else self._at_the_shared_place()
-        done = subprocess.run(
-            [dbt, "--quiet", *command, "--project-dir", str(DBT_PROJECT)],
-            env={
-                **os.environ,
-                **dbt_environment(settings),
-                **({} if spark else {"DBT_TARGET_PATH": str(_shared() / "target")}),
-            },
-            cwd=DBT_PROJECT,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        arguments = ["--quiet", *command, "--project-dir", str(DBT_PROJECT)]
+        if self.settings.warehouse.engine == "spark":
+            done = subprocess.run(
+                [str(_DBT_WITH_SPARK), *arguments],
+                env=os.environ | dbt_environment(self.settings),
+                cwd=DBT_PROJECT,
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+        else:
+            environment = os.environ | dbt_environment(self._at_the_shared_place())
+            environment["DBT_TARGET_PATH"] = str(_shared() / "target")
+            failure = run_dbt(arguments, environment, str(DBT_PROJECT))
+            assert failure is None, failure
 
     def on(self, engine: Engine) -> SmallLake:
         """The same lake, whose models another engine builds."""
