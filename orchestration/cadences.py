@@ -40,7 +40,7 @@ from dagster import (
 
 from orchestration.delivery.editions import open_intent
 from orchestration.delivery.mailings import EMAIL, MAILINGS, PACKS, Mailing, pack
-from orchestration.feeds.awaiting import awaiting_dates
+from orchestration.feeds.awaiting import arrived_dates, unfinished_dates
 from orchestration.lake import Lake
 from orchestration.periods import (
     Grain,
@@ -70,6 +70,7 @@ INGEST_JOB = "ingest"
 LOOK_BACK = {Grain.WEEK: 4, Grain.MONTH: 3, Grain.QUARTER: 2}
 _CLOSE_MINUTE, _PREVIEW_MINUTE, _PUBLISH_MINUTE = 0, 15, 30
 _HOURS_A_DAY = 12
+_ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 _UNDER_WAY = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
@@ -422,6 +423,13 @@ def under_way(context: ScheduleEvaluationContext | SensorEvaluationContext, *job
     )
 
 
+def _last_succeeded(context: SensorEvaluationContext, job: str) -> bool:
+    """Whether the newest run of a job that has ended succeeded."""
+    filters = RunsFilter(job_name=job, statuses=_ENDED)
+    records = context.instance.get_run_records(filters, limit=1)
+    return bool(records) and records[0].dagster_run.is_success
+
+
 def _preview_schedule(settings: Settings, mailing: Mailing) -> ScheduleDefinition:
     grain = mailing.grain
 
@@ -666,17 +674,25 @@ def build_sensors(settings: Settings, jobs: Sequence[Any]) -> list[SensorDefinit
         yield SkipReason("no late data touches a closed period")
 
     def arrival(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
+        if under_way(context, INGEST_JOB):  # what it has landed is not in force until it ends
+            yield SkipReason("an ingest is under way")
+            return
         lake = Lake(settings.lake_url, settings.duckdb)
-        dates = awaiting_dates(settings, lake)
+        count, _, asked = (context.cursor or "0").partition(" ")
+        left = unfinished_dates(settings, lake)
+        named = ",".join(map(str, left))
+        if asked == named and _last_succeeded(context, INGEST_JOB):
+            left = []  # it was taken up already: what is wrong with it, its checks say
+        dates = sorted({*arrived_dates(settings, lake), *left})
         if not dates:
             yield SkipReason("nothing new in the landing folder")
             return
         first, last = min(dates).isoformat(), max(dates).isoformat()
         yield RunRequest(
-            run_key=f"ingest-{first}-{last}-{len(dates)}-{context.cursor or 0}",
+            run_key=f"ingest-{first}-{last}-{len(dates)}-{count}",
             tags=range_tags(first, last),
         )
-        context.update_cursor(str(int(context.cursor or 0) + 1))
+        context.update_cursor(f"{int(count) + 1} {named}")
 
     def charter(context: SensorEvaluationContext) -> RunRequest | SkipReason:
         fault = charter_in_force(settings).fault

@@ -1,16 +1,21 @@
-"""Which delivery dates have files in the landing folder that were not landed yet."""
+"""Which delivery dates have files in the landing folder, or landed, that are not in force yet."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
 from orchestration.feeds.arrivals import Delivery, find_deliveries
-from orchestration.feeds.deliveries import DeliveryManifest, manifests
+from orchestration.feeds.deliveries import DeliveryManifest, manifests, unfinished
 from orchestration.lake import Lake
 from orchestration.settings import Settings
 
 
 def awaiting_dates(settings: Settings, lake: Lake) -> list[date]:
+    """Dates, in order, that an ingest has something to do for: arrived, or left unfinished."""
+    return sorted({*arrived_dates(settings, lake), *unfinished_dates(settings, lake)})
+
+
+def arrived_dates(settings: Settings, lake: Lake) -> list[date]:
     """Dates, in order, with a whole delivery of any feed that no manifest accounts for.
 
     A look at names, sizes and times, cheap enough for every tick; landing itself compares content,
@@ -18,7 +23,7 @@ def awaiting_dates(settings: Settings, lake: Lake) -> list[date]:
     """
     first = settings.organisation.history_from
     last = datetime.now(settings.organisation.zone).date()
-    awaited: set[date] = set()
+    arrived: set[date] = set()
     for feed in settings.feeds:
         ready = [d for d in find_deliveries(settings, feed, first, last) if d.status == "ready"]
         if not ready:
@@ -26,7 +31,7 @@ def awaiting_dates(settings: Settings, lake: Lake) -> list[date]:
         landed: dict[date, list[DeliveryManifest]] = {}
         for manifest in manifests(lake, feed):
             landed.setdefault(manifest.delivery_date, []).append(manifest)
-        awaited.update(
+        arrived.update(
             delivery.delivery_date
             for delivery in ready
             if not any(
@@ -34,7 +39,13 @@ def awaiting_dates(settings: Settings, lake: Lake) -> list[date]:
                 for manifest in landed.get(delivery.delivery_date, [])
             )
         )
-    return sorted(awaited)
+    return sorted(arrived)
+
+
+def unfinished_dates(settings: Settings, lake: Lake) -> list[date]:
+    """Dates, in order, of deliveries that an ingest which died had landed and not published."""
+    left = {d for feed in settings.feeds for d in unfinished(lake, feed, manifests(lake, feed))}
+    return sorted(left)
 
 
 def _accounts_for(settings: Settings, manifest: DeliveryManifest, delivery: Delivery) -> bool:

@@ -6,6 +6,7 @@ is ``in_force/<feed>.parquet``. See ``orchestration.lake`` for the commit rule.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -158,15 +159,36 @@ def rewrite_in_force(lake: Lake, feed: FeedName) -> list[DeliveryManifest]:
 
     This is the commit of publication: before it, promoted files are invisible; after it, visible.
     """
+    rows = _to_be_in_force(manifests(lake, feed))
+    _write_in_force(lake, feed, rows)
+    return rows
+
+
+def unfinished(lake: Lake, feed: FeedName, known: Sequence[DeliveryManifest]) -> set[date]:
+    """Dates of deliveries that an ingest left between landing and the commit of publication.
+
+    Args:
+        known: every manifest of the feed.
+    """
+    if not known:
+        return set()
+    standing = {row["delivery_id"] for row in in_force(lake, feed)}
+    aside = {file.split("/")[2] for file in lake.files("staged", feed)}
+    return {
+        *(m.delivery_date for m in known if m.verdict == "staged" or m.delivery_id in aside),
+        *(m.delivery_date for m in _to_be_in_force(known) if m.delivery_id not in standing),
+    }
+
+
+def _to_be_in_force(known: Iterable[DeliveryManifest]) -> list[DeliveryManifest]:
+    """For each date, the promoted delivery of the highest sequence, in order."""
     chosen: dict[date, DeliveryManifest] = {}
-    for manifest in manifests(lake, feed):
+    for manifest in known:
         if manifest.verdict == "promoted":
             held = chosen.get(manifest.delivery_date)
             if held is None or held.sequence < manifest.sequence:
                 chosen[manifest.delivery_date] = manifest
-    rows = [chosen[day] for day in sorted(chosen)]
-    _write_in_force(lake, feed, rows)
-    return rows
+    return [chosen[day] for day in sorted(chosen)]
 
 
 def _write_in_force(lake: Lake, feed: FeedName, rows: list[DeliveryManifest]) -> None:

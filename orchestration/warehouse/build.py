@@ -19,6 +19,7 @@ from typing import Any
 
 import duckdb
 
+from orchestration.feeds.contract import SNAPSHOTS
 from orchestration.feeds.deliveries import in_force, manifests
 from orchestration.lake import Lake, quoted
 from orchestration.periods import Grain, Period
@@ -27,6 +28,7 @@ from orchestration.quality.close import stands_on_now
 from orchestration.settings import Settings
 from orchestration.warehouse.charter import charter_hash, charter_in_force
 from orchestration.warehouse.control import write_event_days
+from orchestration.warehouse.fold import bring_versions_up_to_date
 from orchestration.warehouse.lock import warehouse_connection
 from orchestration.warehouse.project import (
     DBT_PROJECT,
@@ -208,14 +210,18 @@ def _has_day_facts(settings: Settings, connection: duckdb.DuckDBPyConnection) ->
 
 
 def bring_base_up_to_date(settings: Settings, lake: Lake) -> list[str]:
-    """Build foundation and day facts where they are out of date; returns the tags built.
+    """Fold, build foundation and day facts where they are out of date; returns the tags built.
 
-    A ritual calls this first, so that a deleted warehouse, or an ingest that died between landing
-    and facts, never gives figures on missing facts. Needs the lock.
+    A ritual calls this first, so that a deleted warehouse, or an ingest that died between
+    publication and facts, never gives figures on missing facts. Needs the lock.
 
     Raises:
-        Problem: dbt failed; carries the end of what it printed.
+        Problem: dbt failed; carries the end of what it printed. Or a feed is held by another
+            process for too long.
     """
+    for feed in SNAPSHOTS:
+        if feed in settings.feeds:
+            bring_versions_up_to_date(settings, lake, feed)
     built = [FOUNDATION_TAG] if bring_foundation_up_to_date(settings) else []
     days = pending_event_days(settings, lake)
     if days:

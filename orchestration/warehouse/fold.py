@@ -24,6 +24,7 @@ import duckdb
 
 from orchestration.feeds.contract import CONTRACT, SNAPSHOTS
 from orchestration.feeds.deliveries import in_force, initialise, raw_partition
+from orchestration.feeds.landing import feed_lock
 from orchestration.lake import Lake, identifier, quoted
 from orchestration.periods import day_partitions
 from orchestration.settings import FeedName, Settings
@@ -68,6 +69,16 @@ def fold(lake: Lake, feed: FeedName, *, changes: bool = False, anew: bool = Fals
             identity[row["delivery_date"]] = f"{row['delivery_id']}:empty"
     with lake.connect() as connection:
         return _fold(lake, connection, feed, changes, wanted, identity, anew)
+
+
+def bring_versions_up_to_date(settings: Settings, lake: Lake, feed: FeedName) -> FoldReport:
+    """Fold what has come into force of a declared feed; where nothing has, a look at the file.
+
+    Raises:
+        Problem: another process held the feed for longer than ``duckdb.lock_timeout_seconds``.
+    """
+    with feed_lock(settings, feed):
+        return fold(lake, feed, changes=settings.feeds[feed].delivery == "changes")
 
 
 def _fold(
@@ -289,7 +300,6 @@ def build_fold_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 def _versions_asset(settings: Settings, feed: FeedName) -> dg.AssetsDefinition:
     contract = CONTRACT[feed]
-    changes = settings.feeds[feed].delivery == "changes"
 
     @dg.asset(
         key=["warehouse", f"versions_{feed}"],
@@ -317,7 +327,7 @@ def _versions_asset(settings: Settings, feed: FeedName) -> dg.AssetsDefinition:
     def versions() -> dg.MaterializeResult:
         lake = Lake(settings.lake_url, settings.duckdb)
         initialise(lake)
-        report = fold(lake, feed, changes=changes)
+        report = bring_versions_up_to_date(settings, lake, feed)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": report.versions,

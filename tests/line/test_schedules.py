@@ -10,8 +10,18 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
-from dagster import DagsterInstance, RunRequest, build_schedule_context, build_sensor_context
+from dagster import (
+    DagsterInstance,
+    DagsterRunStatus,
+    RunRequest,
+    RunsFilter,
+    build_schedule_context,
+    build_sensor_context,
+)
+from dagster._core.test_utils import create_run_for_test
 
+from orchestration.cadences import INGEST_JOB
+from orchestration.feeds.deliveries import manifests, save_manifest
 from orchestration.state import State
 from tests.line.reviewed import LAST, Organisation
 
@@ -108,3 +118,27 @@ def test_the_sensor_asks_for_what_has_arrived(changing: Organisation) -> None:
     (request,) = asked
     assert request.tags["dagster/asset_partition_range_start"] == "2026-05-31"
     assert request.tags["dagster/asset_partition_range_end"] == "2026-05-31"
+
+
+def test_what_an_ingest_that_died_has_landed_is_asked_for_until_one_went_through(
+    changing: Organisation, instance: DagsterInstance
+) -> None:
+    shutil.rmtree(changing.landing / "records")
+    left = manifests(changing.lake, "activity")[-1]
+    save_manifest(changing.lake, left.model_copy(update={"verdict": "staged"}))
+    sensor = changing.definitions.get_repository_def().get_sensor_def("arrival_sensor")
+    cursor = None
+    for ended, asks in (
+        (None, True),
+        (DagsterRunStatus.STARTED, False),
+        (DagsterRunStatus.FAILURE, True),
+        (DagsterRunStatus.SUCCESS, False),  # its checks say what is wrong
+    ):
+        if ended is not None:
+            create_run_for_test(instance, job_name=INGEST_JOB, status=ended)
+        found = sensor.evaluate_tick(build_sensor_context(instance=instance, cursor=cursor))
+        cursor = found.cursor or cursor
+        days = [r.tags["dagster/asset_partition_range_start"] for r in found.run_requests or []]
+        assert days == [left.delivery_date.isoformat()] * asks, ended
+        for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
+            instance.delete_run(run.run_id)

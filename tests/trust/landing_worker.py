@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
+from orchestration.feeds.awaiting import awaiting_dates
 from orchestration.feeds.deliveries import DeliveryManifest, manifests
 from orchestration.feeds.landing import feed_lock, land_range
 from orchestration.lake import Lake
@@ -14,8 +14,8 @@ from orchestration.problems import Problem
 from orchestration.quality.expectations import Judgement
 from orchestration.quality.publish import publish
 from orchestration.settings import FeedName, Settings
+from orchestration.warehouse.fold import bring_versions_up_to_date
 
-FIRST, LAST = date(2026, 10, 1), date(2026, 10, 31)
 LANDED: tuple[FeedName, ...] = ("people", "activity")
 
 
@@ -35,12 +35,16 @@ def settings_of(home: Path, lake: Path | None = None, lock_seconds: float = 600)
 
 
 def ingest(settings: Settings) -> None:
-    """Land every feed and publish it."""
+    """Land the dates that await it, publish them, and fold the snapshots: as runs do."""
     lake = Lake(settings.lake_url, settings.duckdb)
-    for feed in LANDED:
-        land_range(settings, lake, feed, FIRST, LAST)
-        with feed_lock(settings, feed):
-            publish(lake, feed, manifests(lake, feed), judge=passed)
+    dates = awaiting_dates(settings, lake)
+    if dates:
+        for feed in LANDED:  # people are in force before it is asked whether a person is known
+            land_range(settings, lake, feed, min(dates), max(dates))
+            with feed_lock(settings, feed):
+                found = manifests(lake, feed, min(dates), max(dates))
+                publish(lake, feed, found, judge=passed)
+    bring_versions_up_to_date(settings, lake, "people")
 
 
 def passed(_: FeedName, judged: Sequence[DeliveryManifest]) -> list[Judgement]:

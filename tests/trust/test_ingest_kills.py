@@ -60,12 +60,12 @@ def begun(home: Path) -> subprocess.Popen[str]:
 
 
 def in_the_lake(home: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of raw, of the quarantine and of what is in force."""
+    """Every row of raw, of the quarantine, of what is in force and of the versions."""
     lake = Lake(str(home / "lake"))
     found: dict[str, list[tuple[object, ...]]] = {}
     with lake.connect() as connection:
         for file in lake.files(suffix=".parquet"):
-            if file.startswith(("raw", "in_force", "staged")):
+            if file.startswith(("raw", "in_force", "staged", "versions")):
                 found[file] = connection.execute(
                     "SELECT * FROM read_parquet($1, hive_partitioning = false) ORDER BY ALL",
                     [lake.path(file)],

@@ -23,6 +23,8 @@ from orchestration.feeds.deliveries import (
     save_manifest,
 )
 from orchestration.lake import Lake
+from orchestration.settings import Settings
+from orchestration.warehouse import build
 from orchestration.warehouse.fold import fold
 
 Snapshot = Mapping[str, str | None]  # org unit to its name
@@ -114,6 +116,24 @@ def test_a_change_a_joiner_and_a_row_that_vanished(lake: Lake) -> None:
         ("c", None, MAR, None),
     ]
     assert (report.versions, report.standing_on, report.rebuilt) == (4, 3, True)
+
+
+def test_a_ritual_folds_what_an_ingest_that_died_left(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Settings.model_validate(
+        {
+            "organisation": {"name": "Test"},
+            "paths": {"home": str(tmp_path / "home"), "lake": str(tmp_path)},
+            "feeds": {"org_units": {"files": {"units": "units_{date}.csv"}}},
+        }
+    )
+    monkeypatch.setattr(build, "foundation_is_current", lambda _: True)
+    deliver(lake, JAN, {"a": "Sales"})
+    assert build.bring_base_up_to_date(asked, lake) == []
+    deliver(lake, FEB, {"a": "Sales and service"})  # in force, and the process died
+    assert build.bring_base_up_to_date(asked, lake) == []
+    assert versions(lake) == [("a", "Sales", JAN, FEB), ("a", "Sales and service", FEB, None)]
 
 
 def test_a_row_that_comes_back_has_two_versions(lake: Lake) -> None:
