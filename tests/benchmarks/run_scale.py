@@ -42,6 +42,7 @@ from orchestration.settings import Settings, load_settings  # noqa: E402
 from tests.benchmarks.long_lake import LongLake, Size, write_organisation  # noqa: E402
 
 HERE = Path(__file__).parent
+SPARK = ROOT / ".venv-spark" / "bin" / "python"
 PEOPLE_A_MILLION = 2_000
 EMPTY = {"rows": 4_000, "people": 60, "units": 3, "fan_out": 10, "courses": 5}
 HEADLINES = (
@@ -120,26 +121,31 @@ def stage_pandas(settings: Settings, size: Size) -> Figures:
     counted = headlines(settings, periods)
     with duckdb.connect() as connection:
         connection.register("counted", counted)
-        connection.execute(
-            f"""
-            COPY (
-                SELECT
-                    grain,
-                    CAST(period_start AS DATE) AS period_start,
-                    kpi_id,
-                    org_unit_id,
-                    employment_line,
-                    CAST(numerator AS DECIMAL(18, 4)) AS numerator,
-                    CAST(denominator AS DECIMAL(18, 4)) AS denominator,
-                    CAST(
-                        floor((2000 * numerator + denominator) / (2.0 * denominator)) / 10
-                        AS DECIMAL(18, 4)
-                    ) AS value
-                FROM counted
-            ) TO {quoted(str(headline_file(settings, "pandas")))}
-            """
-        )
+        write_headlines(connection, "counted", headline_file(settings, "pandas"))
     return {}
+
+
+def write_headlines(connection: duckdb.DuckDBPyConnection, counted: str, file: Path) -> None:
+    """Rates of what a peer has counted, as the project publishes them."""
+    connection.execute(
+        f"""
+        COPY (
+            SELECT
+                grain,
+                CAST(period_start AS DATE) AS period_start,
+                kpi_id,
+                org_unit_id,
+                employment_line,
+                CAST(numerator AS DECIMAL(18, 4)) AS numerator,
+                CAST(denominator AS DECIMAL(18, 4)) AS denominator,
+                CAST(
+                    floor((2000 * numerator + denominator) / (2.0 * denominator)) / 10
+                    AS DECIMAL(18, 4)
+                ) AS value
+            FROM {counted}
+        ) TO {quoted(str(file))}
+        """
+    )
 
 
 def stage_fold(settings: Settings, size: Size) -> Figures:
@@ -357,6 +363,26 @@ def stage(name: str, settings_file: Path, size: Size) -> Figures:
     return found
 
 
+def on_spark(settings: Settings, settings_file: Path, size: Size, memory: str) -> Figures:
+    """Measure the same three KPIs on Spark, with all cores of this machine."""
+    from orchestration.warehouse.charter import charter_in_force
+
+    counted = settings.home / "counted-spark.parquet"
+    found = measured(
+        [
+            *(str(SPARK), str(HERE / "plain_spark.py"), str(settings.home / "lake")),
+            str(charter_in_force(settings).folder),
+            *(str(size.first), str(size.calendar[-1].end), memory.lower().rstrip("b")),
+            str(counted),
+        ],
+        settings_file,
+    )
+    with duckdb.connect() as connection:
+        write_headlines(connection, quoted(str(counted)), headline_file(settings, "spark"))
+    print(f"spark: {json.dumps(found)}", file=sys.stderr, flush=True)
+    return found
+
+
 def megabytes(path: Path) -> float:
     """Disk used by a file or folder."""
     if path.is_file():
@@ -516,6 +542,12 @@ def benchmark(folder: Path, size: Size, parts: str, memory: str) -> dict[str, An
         results["pandas (3 KPIs)"] = stage("pandas", settings_file, size)
         if "b" in parts:
             require_equal(settings, "pandas")
+        if SPARK.exists():
+            results["Spark (3 KPIs)"] = on_spark(settings, settings_file, size, memory)
+            if "b" in parts:
+                require_equal(settings, "spark")
+        else:
+            print("Spark is not compared: `make spark` installs it", file=sys.stderr)
     if "c" in parts:
         LongLake(settings, size).write([size.calendar[-1].shift(1)])
         stage("fold", settings_file, size)
