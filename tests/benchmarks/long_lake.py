@@ -46,6 +46,11 @@ _VERBS = (
 )
 _A_SESSION = 4
 """Events that one person makes in a row."""
+_DRAW = (
+    "CREATE MACRO draw(row_number, purpose, below) AS "
+    "(hash(row_number, purpose) % CAST(below AS UBIGINT))::BIGINT"
+)
+"""What the queries call: a whole number below ``below``, drawn for row and purpose."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +159,7 @@ class LongLake:
         """Lay these months' deliveries and put them in force; the first month's with the state
         before it."""
         with self._lake.connect() as connection:
-            # what the queries call: a whole number below `below`, drawn for row and purpose
-            connection.execute(
-                "CREATE MACRO draw(row_number, purpose, below) AS "
-                "(hash(row_number, purpose) % CAST(below AS UBIGINT))::BIGINT"
-            )
+            connection.execute(_DRAW)
             for month in months:
                 if month.start == self._size.first:
                     self._snapshots(connection, 0, month.start - timedelta(days=1))
@@ -167,6 +168,14 @@ class LongLake:
                 self._activity(connection, month)
         for feed in CONTRACT:
             rewrite_in_force(self._lake, feed)
+
+    def deliver_people(self, day: date) -> None:
+        """Put the snapshot of one more day in force."""
+        with self._lake.connect() as connection:
+            connection.execute(_DRAW)
+            number = self._number(Period.containing(Grain.MONTH, day))
+            self._deliver(connection, "people", day, self._people(number, day))
+        rewrite_in_force(self._lake, "people")
 
     def _number(self, month: Period) -> int:
         """1 for the first month."""

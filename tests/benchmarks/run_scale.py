@@ -5,7 +5,8 @@ script that computes the five headline KPIs from the same lake, the floor; (b) t
 build of weeks, months and quarters; (c) the close of one more month on top; (d) a backfill of the
 whole history with its packs; (e) landing of CSV and Parquet; (f) the same build over an almost
 empty lake, which is what Dagster and dbt take by themselves; (g) pandas, and Spark where it is
-installed, on the same lake. Prints a table, and JSON with ``--json FILE``.
+installed, on the same lake; (h) snapshots of people that come daily on top of it all. Prints a
+table, and JSON with ``--json FILE``.
 
 The floor, pandas and Spark must give the figures that the project publishes, else it ends with an
 error. Everything else is measured and asserts nothing.
@@ -24,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from tests.benchmarks.long_lake import LongLake, Size, write_organisation  # noq
 HERE = Path(__file__).parent
 SPARK = ROOT / ".venv-spark" / "bin" / "python"
 PEOPLE_A_MILLION = 2_000
+DAILY = 10
 EMPTY = {"rows": 4_000, "people": 60, "units": 3, "fan_out": 10, "courses": 5}
 HEADLINES = (
     "active_learner_rate",
@@ -160,6 +162,24 @@ def stage_fold(settings: Settings, size: Size) -> Figures:
     }
 
 
+def stage_daily(settings: Settings, size: Size) -> Figures:
+    """Snapshots of everybody on some days after the history, each folded as it comes."""
+    from orchestration.warehouse.fold import fold
+
+    lake, writer = Lake(settings.lake_url, settings.duckdb), LongLake(settings, size)
+    start = size.calendar[-1].shift(2).start
+    seconds, versions = 0.0, 0
+    for number in range(DAILY):
+        writer.deliver_people(start + timedelta(days=number))
+        started = time.perf_counter()
+        report = fold(lake, "people")
+        seconds += time.perf_counter() - started
+        versions = report.versions
+        if len(report.folded) != 1 or report.rebuilt:
+            sys.exit(f"a daily snapshot was not folded by itself: {report}")
+    return {"versions": versions, "parts": {"one fold": round(seconds / DAILY, 2)}}
+
+
 def stage_build(settings: Settings, size: Size) -> Figures:
     """Foundation, day facts, and the tested and published figures of every period."""
     from orchestration.cadences import FOUNDATION_JOB
@@ -269,6 +289,7 @@ STAGES: dict[str, Callable[[Settings, Size], Figures]] = {
     "fold": stage_fold,
     "build": stage_build,
     "month": stage_month,
+    "daily": stage_daily,
     "landing": stage_landing,
 }
 
@@ -469,7 +490,7 @@ def main() -> None:
     parser.add_argument("--courses", type=int, default=60)
     parser.add_argument("--first", type=date.fromisoformat, default=date(2023, 10, 1))
     parser.add_argument("--memory", default="6GB", help="DuckDB's memory limit")
-    parser.add_argument("--parts", default="abcdefg", help="which of (a) to (g)")
+    parser.add_argument("--parts", default="abcdefgh", help="which of (a) to (h)")
     parser.add_argument("--folder", type=Path, help="keep the lake there, and use one that lies")
     parser.add_argument("--json", type=Path, help="file to write the results to")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
@@ -552,6 +573,8 @@ def benchmark(folder: Path, size: Size, parts: str, memory: str) -> dict[str, An
         LongLake(settings, size).write([size.calendar[-1].shift(1)])
         stage("fold", settings_file, size)
         results["month close"] = stage("month", settings_file, size)
+    if "h" in parts:
+        results["daily snapshots"] = stage("daily", settings_file, size)
     if "d" in parts:
         for folder_of in ("warehouse", "lake/published", "lake/closes", "drafts", "archive"):
             shutil.rmtree(home / folder_of, ignore_errors=True)
@@ -615,11 +638,17 @@ def report(results: dict[str, Any]) -> None:
             continue
         wall = found["wall_seconds"]
         rows = found.get("rows", size["rows"])
-        speed = f"{rows / wall:,.0f}" if name not in ("overhead", "month overhead") else ""
+        unsized = ("overhead", "month overhead", "daily snapshots")
+        speed = f"{rows / wall:,.0f}" if name not in unsized else ""
         ratio = f"{wall / floor:.2f}" if floor else ""
         print(
             f"{name:18}{wall:>9.1f}{found['cpu_seconds']:>9.1f}{found['peak_memory_mb']:>9}"
             f"{speed:>12}{ratio:>9}"
+        )
+    if daily := results.get("daily snapshots"):
+        print(
+            f"a daily snapshot of people folded in {daily['parts']['one fold']:.2f} s, "
+            f"on top of {daily['versions']:,} versions"
         )
     full = results.get("full build", {}).get("wall_seconds")
     month = results.get("month close", {}).get("wall_seconds")
