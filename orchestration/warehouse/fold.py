@@ -181,11 +181,11 @@ def _snapshot_sql(
     contract = CONTRACT[feed]
     columns = ", ".join(identifier(name) for name in contract.column_names)
     every = sorted({*deliveries, *known})
-    following: dict[date, date | None] = dict(zip(every, [*every[1:], None], strict=True))
     if not every:
         return f"SELECT {columns}, day AS valid_from, day AS valid_to FROM (" + (
             _new_rows_sql(lake, feed, {}) + ")"
         )
+    following: dict[date, date | None] = dict(zip(every, [*every[1:], None], strict=True))
     spans = _days_sql([(day, following[day]) for day in deliveries], "day", "until")
     pieces = (
         f"SELECT {columns}, day AS valid_from, until AS valid_to "

@@ -136,6 +136,17 @@ def test_a_ritual_folds_what_an_ingest_that_died_left(
     assert versions(lake) == [("a", "Sales", JAN, FEB), ("a", "Sales and service", FEB, None)]
 
 
+def test_without_any_delivery_in_force_there_are_no_versions(lake: Lake) -> None:
+    assert fold(lake, "org_units").versions == 0  # the first one was refused
+    assert versions(lake) == []
+    deliver(lake, JAN, {"a": "Sales"})
+    assert fold(lake, "org_units").versions == 1
+    Path(lake.path("deliveries", "org_units", f"{delivery_id(JAN, 1)}.json")).unlink()
+    rewrite_in_force(lake, "org_units")
+    assert fold(lake, "org_units").versions == 0
+    assert versions(lake) == []
+
+
 def test_a_row_that_comes_back_has_two_versions(lake: Lake) -> None:
     for day, units in ((JAN, {"a": "A", "b": "B"}), (FEB, {"b": "B"}), (MAR, {"a": "A", "b": "B"})):
         deliver(lake, day, units)

@@ -1,7 +1,11 @@
 {# What leaders did for the people of each unit that warnings look at: units whose programme has
    started and units with a sponsor of their own. An action reaches a unit when its audience is the
    unit, a unit above or beneath it; without a known audience it is for the leader's own unit and
-   for those the leader sponsors. #}
+   for those the leader sponsors.
+
+   Warnings ask when a leader last did something, and what was done in the last weeks: so only the
+   newest of what one leader did for one audience is kept of the time before, and a build does not
+   grow with the square of history. #}
 {% macro int_actions_reaching(grain) -%}
 with
 
@@ -67,29 +71,73 @@ functions as (
     where tree.depth > 0 and tree.distance = tree.depth - 1
 ),
 
-actions as (
+kept_weeks as (
+    select max(warnings.value) as weeks
+    from {{ ref('early_warnings') }} as warnings
+    where warnings.parameter = 'weeks_with_one_function_only'
+),
+
+-- all actions from this day on are kept
+recent as (
     select
-        periods.period_start,
+        recorded.period_start,
+        {{ add_days('recorded.last_week_start', '-7 * kept_weeks.weeks') }} as recent_from
+    from {{ of_grain('int_recorded_weeks', grain) }} as recorded
+    cross join kept_weeks
+),
+
+seen as (
+    select
         actions.action_id,
         actions.person_id,
         actions.kind,
+        actions.audience_org_unit_id,
         actions.happened_on,
+        case when kinds.visibility in ('own_voice', 'in_person') then 1 else 0 end as is_visible
+    from {{ ref('stg_lake__leader_actions') }} as actions
+    left join {{ ref('leader_action_kinds') }} as kinds on actions.kind = kinds.kind
+),
+
+-- until when an action is the newest of its leader, audience and visibility
+newest as (
+    select
+        seen.*,
+        lead(seen.happened_on) over (
+            partition by seen.person_id, seen.audience_org_unit_id, seen.is_visible
+            order by seen.happened_on, seen.action_id
+        ) as next_on
+    from seen
+),
+
+actions as (
+    select
+        periods.period_start,
+        newest.action_id,
+        newest.person_id,
+        newest.kind,
+        newest.happened_on,
         functions.function_id,
-        case when kinds.visibility in ('own_voice', 'in_person') then 1 else 0 end as is_visible,
+        newest.is_visible,
         people.org_unit_id as own_unit_id,
         case
-            when actions.audience_org_unit_id = '*' then roots.org_unit_id
+            when newest.audience_org_unit_id = '*' then roots.org_unit_id
             else audiences.org_unit_id
         end as audience_id
     from periods
     inner join roots on periods.period_start = roots.period_start
-    inner join {{ ref('stg_lake__leader_actions') }} as actions
-        on actions.happened_on <= periods.period_end
-    left join {{ ref('leader_action_kinds') }} as kinds on actions.kind = kinds.kind
+    left join recent on periods.period_start = recent.period_start
+    inner join newest
+        on
+            newest.happened_on <= periods.period_end
+            and (
+                newest.next_on is null
+                or newest.next_on > periods.period_end
+                or newest.happened_on >= recent.recent_from
+            )
     left join {{ of_grain('int_people', grain) }} as people
         on
             periods.period_start = people.period_start
-            and actions.person_id = people.person_id
+            and newest.person_id = people.person_id
     left join functions
         on
             people.period_start = functions.period_start
@@ -97,7 +145,7 @@ actions as (
     left join tree as audiences
         on
             periods.period_start = audiences.period_start
-            and actions.audience_org_unit_id = audiences.org_unit_id
+            and newest.audience_org_unit_id = audiences.org_unit_id
             and audiences.distance = 0
 ),
 
