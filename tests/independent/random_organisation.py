@@ -31,11 +31,13 @@ class Organisation:
 
     Attributes:
         activity_until: the date of activity's last delivery.
+        never_delivered: feeds of which nothing was ever accepted.
     """
 
     feeds: dict[str, list[Row]] = field(default_factory=dict)
     seeds: dict[str, list[Row]] = field(default_factory=dict)
     activity_until: date = date.max
+    never_delivered: set[str] = field(default_factory=set)
 
 
 def random_organisation(seed: int, units: int = 40) -> Organisation:

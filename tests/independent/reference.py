@@ -79,6 +79,22 @@ class Person:
         return (self.hired is None or self.hired <= day) and (self.left is None or day < self.left)
 
 
+TOLD_BY = {
+    "enrolments": (
+        "on_time_completion_rate",
+        "elective_completion_rate",
+        "mandatory_short_notice",
+        "mandatory_overdue_today",
+        "adoption_velocity",
+        "adoption_velocity_mandatory",
+        "leaders_flagship_completed",
+    ),
+    "assessments": ("time_to_competency", "competency_by_day_90", "competency_at_risk"),
+    "certifications": ("certification_rate", "certifications_lapsing_60d"),
+}
+"""KPIs that only one feed can tell."""
+
+
 class Reference:
     """The KPIs of one period."""
 
@@ -607,4 +623,7 @@ class Reference:
                 "idle_seat_cost": lambda: {("all", "employee"): self.seats()[1]},
             }
         found = {kpi: compute() for kpi, compute in kpis.items()}
-        return found | (self.competency() if grain != "week" else {})
+        found |= self.competency() if grain != "week" else {}
+        for feed in self.organisation.never_delivered:  # no data, and no zero
+            found |= {kpi: {} for kpi in TOLD_BY[feed] if kpi in found}
+        return found

@@ -28,6 +28,7 @@ from orchestration.quality.publish import publish
 from orchestration.settings import FeedName, Settings
 from orchestration.warehouse.fold import fold
 from tests.independent.random_organisation import FIRST, Organisation, Row, random_organisation
+from tests.independent.reference import TOLD_BY
 from tests.independent.test_kpis import PERIODS, differences
 from tests.trust import damage
 from tests.trust.damage import Table, written
@@ -234,8 +235,10 @@ def test_every_kpi_is_that_of_the_accepted_rows(seed: int, tmp_path: Path) -> No
             accepted.feeds[feed] = folded(feed, delivered)
         else:
             accepted.feeds[feed] = told(feed, delivered)
+        if not delivered and feed in TOLD_BY:
+            accepted.never_delivered.add(feed)
         if feed == "activity":
-            accepted.activity_until = max(delivered)
+            accepted.activity_until = max(delivered, default=date.min)
     counts["damaged"] = sum(damages.values())
     print(f"\n{dict(counts)}\ndamages: {dict(sorted(damages.items()))}")
     assert counts["rows in"] == counts["accepted"] + counts["rejected"]
