@@ -21,7 +21,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.policy import default as email_policy
@@ -90,6 +90,14 @@ class Process:
         while self._process.is_alive() and self.stage != stage:
             time.sleep(0.02)
         return self._process.is_alive()
+
+    def wait_until_reached(self, stages: Sequence[str], wanted: int) -> str:
+        """Until it is at a stage or past it; the stage that it is at, none where it has ended."""
+        while self._process.is_alive():
+            if self.stage in stages and stages.index(self.stage) >= wanted:
+                return self.stage
+            time.sleep(0.02)
+        return ""
 
     def kill(self, *, group: bool) -> bool:
         """SIGKILL, with dbt or without; whether it was still at work."""
@@ -237,14 +245,13 @@ class Undisturbed:
     """What became of the month when nobody disturbed it.
 
     Attributes:
-        left_from: seconds from the beginning of each stage to the end.
+        stages: what it went through, and the seconds that each took.
     """
 
     organisation: Organisation
     outcome: dict[str, Any]
     mails: dict[str, list[bytes]]
-    seconds: float
-    left_from: dict[str, float]
+    stages: dict[str, float]
 
 
 @pytest.fixture(scope="module")
@@ -255,15 +262,15 @@ def undisturbed(changing_module: Organisation) -> Undisturbed:
     calm.wait_until_loaded()
     start = time.monotonic()
     assert calm.join() == 0, calm.said
-    seconds = time.monotonic() - start
-    begun = begun_stages(calm.said)
-    ended = begun[1][1] + seconds  # the first stage is loading
+    ended = time.monotonic() - start
+    _, *begun = begun_stages(calm.said)
+    since = [at for _, at in begun]
+    until = [*since[1:], begun[0][1] + ended]
     return Undisturbed(
         changing_module,
         outcome(changing_module),
         mails_of_may(changing_module),
-        seconds,
-        {stage: ended - at for stage, at in begun[1:]},
+        {stage: to - at for (stage, at), to in zip(begun, until, strict=True)},
     )
 
 
@@ -298,23 +305,25 @@ def test_a_stale_month_goes_out_marked(undisturbed: Undisturbed) -> None:
 
 def test_a_killed_month_is_the_month_that_nobody_killed(undisturbed: Undisturbed) -> None:
     organisation, rng = undisturbed.organisation, random.Random(20260531)
+    every = list(undisturbed.stages)
     counts: Counter[str] = Counter({"kills": 0})
     stages: Counter[str] = Counter()
     while counts["kills"] < KILLS:
         counts["months"] += 1
         assert counts["months"] < 2 * KILLS
         prepare(organisation)
-        whole, left = Wholeness(organisation.home), undisturbed.seconds
-        for number in range(min(KILLS_A_MONTH, KILLS - counts["kills"])):
+        whole = Wholeness(organisation.home)
+        # each kill at a stage drawn beforehand, since some stages take most of the time
+        at_stages = [rng.randrange(len(every)) for _ in range(KILLS_A_MONTH)]
+        for number, wanted in enumerate(sorted(at_stages[: KILLS - counts["kills"]])):
             process = Process(organisation, f"month-{counts['months']}-{number}")
-            process.wait_until_loaded()
-            time.sleep(rng.uniform(0, 0.7 * left))
+            if reached := process.wait_until_reached(every, wanted):
+                time.sleep(rng.uniform(0, 0.9) * undisturbed.stages[reached])
             if not process.kill(group=rng.random() < 0.5):
                 assert process.join() == 0, process.said
                 break
             counts["kills"] += 1
             stages[process.stage] += 1
-            left = undisturbed.left_from.get(process.stage, left)  # that stage is begun again
             assert whole.half_written() == []
             editions_are_whole(organisation)
         counts.update(to_the_end(organisation, f"month-{counts['months']}"))
@@ -323,7 +332,7 @@ def test_a_killed_month_is_the_month_that_nobody_killed(undisturbed: Undisturbed
         assert differences(outcome(organisation), undisturbed.outcome) == []
         counts.update(mails_sent(organisation, undisturbed))
         print(f"\n{dict(counts)}; killed in {dict(stages)}", flush=True)
-    print(f"a month that nobody disturbs takes {undisturbed.seconds:.1f} s")
+    print(f"a month that nobody disturbs takes {sum(undisturbed.stages.values()):.1f} s")
 
 
 def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:

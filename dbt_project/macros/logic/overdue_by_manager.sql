@@ -24,6 +24,26 @@ overdue as (
     where overdue.in_numerator = 1 and overdue.employment_line = 'employee'
 ),
 
+-- those who lead somebody: a tenth of everybody, joined for each level
+managing as (
+    select distinct
+        active.period_start,
+        active.manager_id as person_id
+    from active
+    where active.manager_id is not null
+),
+
+leads as (
+    select
+        active.period_start,
+        active.person_id,
+        active.org_unit_id,
+        active.manager_id
+    from active
+    inner join managing
+        on active.period_start = managing.period_start and active.person_id = managing.person_id
+),
+
 level_1 as (
     select
         overdue.period_start,
@@ -39,11 +59,11 @@ level_{{ level }} as (
     select
         beneath.period_start,
         beneath.person_id,
-        active.manager_id
+        leads.manager_id
     from level_{{ level - 1 }} as beneath
-    inner join active
-        on beneath.period_start = active.period_start and beneath.manager_id = active.person_id
-    where active.manager_id is not null
+    inner join leads
+        on beneath.period_start = leads.period_start and beneath.manager_id = leads.person_id
+    where leads.manager_id is not null
 ),
 {% endfor %}
 lines as (
@@ -68,7 +88,7 @@ select
     cast(count(distinct case when lines.distance = 1 then lines.person_id end) as bigint)
         as direct_reports
 from lines
-inner join active as managers
+inner join leads as managers
     on lines.period_start = managers.period_start and lines.manager_id = managers.person_id
 where lines.manager_id <> lines.person_id
 group by lines.period_start, lines.manager_id, managers.org_unit_id
