@@ -40,7 +40,7 @@ from dagster import (
 
 from orchestration.delivery.editions import open_intent
 from orchestration.delivery.mailings import EMAIL, MAILINGS, PACKS, Mailing, pack
-from orchestration.feeds.awaiting import arrived_dates, unfinished_dates
+from orchestration.feeds.awaiting import awaiting
 from orchestration.lake import Lake
 from orchestration.periods import (
     Grain,
@@ -679,11 +679,11 @@ def build_sensors(settings: Settings, jobs: Sequence[Any]) -> list[SensorDefinit
             return
         lake = Lake(settings.lake_url, settings.duckdb)
         count, _, asked = (context.cursor or "0").partition(" ")
-        left = unfinished_dates(settings, lake)
-        named = ",".join(map(str, left))
-        if asked == named and _last_succeeded(context, INGEST_JOB):
-            left = []  # it was taken up already: what is wrong with it, its checks say
-        dates = sorted({*arrived_dates(settings, lake), *left})
+        found = awaiting(settings, lake)
+        left = ",".join(map(str, sorted(found.unfinished)))
+        # what was taken up already is not asked for again: what is wrong with it, its checks say
+        tried = asked == left and _last_succeeded(context, INGEST_JOB)
+        dates = found.arrived if tried else found.arrived | found.unfinished
         if not dates:
             yield SkipReason("nothing new in the landing folder")
             return
@@ -692,7 +692,7 @@ def build_sensors(settings: Settings, jobs: Sequence[Any]) -> list[SensorDefinit
             run_key=f"ingest-{first}-{last}-{len(dates)}-{count}",
             tags=range_tags(first, last),
         )
-        context.update_cursor(f"{int(count) + 1} {named}")
+        context.update_cursor(f"{int(count) + 1} {left}")
 
     def charter(context: SensorEvaluationContext) -> RunRequest | SkipReason:
         fault = charter_in_force(settings).fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from orchestration.feeds.arrivals import Delivery, find_deliveries
@@ -10,13 +11,27 @@ from orchestration.lake import Lake
 from orchestration.settings import Settings
 
 
+@dataclass(frozen=True)
+class Awaiting:
+    """What an ingest has something to do for.
+
+    Attributes:
+        arrived: dates with a whole delivery of any feed that no manifest accounts for.
+        unfinished: dates of deliveries that an ingest which died had landed and not published.
+    """
+
+    arrived: frozenset[date]
+    unfinished: frozenset[date]
+
+
 def awaiting_dates(settings: Settings, lake: Lake) -> list[date]:
-    """Dates, in order, that an ingest has something to do for: arrived, or left unfinished."""
-    return sorted({*arrived_dates(settings, lake), *unfinished_dates(settings, lake)})
+    """Dates, in order, that an ingest has something to do for."""
+    found = awaiting(settings, lake)
+    return sorted(found.arrived | found.unfinished)
 
 
-def arrived_dates(settings: Settings, lake: Lake) -> list[date]:
-    """Dates, in order, with a whole delivery of any feed that no manifest accounts for.
+def awaiting(settings: Settings, lake: Lake) -> Awaiting:
+    """What has arrived, and what was left unfinished.
 
     A look at names, sizes and times, cheap enough for every tick; landing itself compares content,
     so that a date named here without need costs a reading and changes nothing.
@@ -24,28 +39,23 @@ def arrived_dates(settings: Settings, lake: Lake) -> list[date]:
     first = settings.organisation.history_from
     last = datetime.now(settings.organisation.zone).date()
     arrived: set[date] = set()
+    left: set[date] = set()
     for feed in settings.feeds:
-        ready = [d for d in find_deliveries(settings, feed, first, last) if d.status == "ready"]
-        if not ready:
-            continue
+        known = manifests(lake, feed)
         landed: dict[date, list[DeliveryManifest]] = {}
-        for manifest in manifests(lake, feed):
+        for manifest in known:
             landed.setdefault(manifest.delivery_date, []).append(manifest)
         arrived.update(
             delivery.delivery_date
-            for delivery in ready
-            if not any(
+            for delivery in find_deliveries(settings, feed, first, last)
+            if delivery.status == "ready"
+            and not any(
                 _accounts_for(settings, manifest, delivery)
                 for manifest in landed.get(delivery.delivery_date, [])
             )
         )
-    return sorted(arrived)
-
-
-def unfinished_dates(settings: Settings, lake: Lake) -> list[date]:
-    """Dates, in order, of deliveries that an ingest which died had landed and not published."""
-    left = {d for feed in settings.feeds for d in unfinished(lake, feed, manifests(lake, feed))}
-    return sorted(left)
+        left |= unfinished(lake, feed, known)
+    return Awaiting(frozenset(arrived), frozenset(left))
 
 
 def _accounts_for(settings: Settings, manifest: DeliveryManifest, delivery: Delivery) -> bool:

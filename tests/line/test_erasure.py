@@ -22,7 +22,7 @@ import pytest
 
 from orchestration.archive.site import build_site
 from orchestration.delivery.rebuild import rebuild
-from orchestration.feeds.awaiting import awaiting_dates
+from orchestration.feeds.awaiting import awaiting
 from orchestration.feeds.deliveries import manifests
 from orchestration.feeds.landing import land_range
 from orchestration.incidents import OPERATIONS, Finding, report
@@ -114,7 +114,7 @@ def test_nothing_of_the_erased_is_on_any_byte(changing: Organisation) -> None:
     values = {period: [rows for rows in models if rows[0].startswith("kpi_")]
               for period, models in kept.items()}  # fmt: skip
     close = read_close(changing.lake, LAST)
-    awaited = awaiting_dates(settings, changing.lake)
+    awaited = awaiting(settings, changing.lake)
     assert close is not None
 
     def erase() -> Receipt:
@@ -145,7 +145,9 @@ def test_nothing_of_the_erased_is_on_any_byte(changing: Organisation) -> None:
     require_unmoved(close, LAST, stands_on_now(changing.lake))
     note_arrivals(settings, changing.lake)
     assert touched_periods(changing.lake) == []
-    assert awaiting_dates(settings, changing.lake) == [d for d in awaited if d != LATER]
+    still = awaiting(settings, changing.lake)
+    assert still.arrived == awaited.arrived - {LATER}
+    assert still.unfinished == awaited.unfinished == {LATER}
     for feed in settings.feeds:
         known = manifests(changing.lake, feed)
         assert damage(changing.lake, feed, [m for m in known if m.contract_problem is None]) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestration.lake import quoted
 from orchestration.quality.close import read_close
 from orchestration.state import State
 from tests.line.reviewed import LAST, Organisation, failures, write_settings
@@ -21,16 +22,19 @@ def test_a_failing_test_of_a_model_holds_the_figures_back(changing: Organisation
     """The fault: a unit is in the table of units twice, as a broken fold would leave it."""
     before = changing.published()
     lake = changing.lake
+    file = lake.path("versions", "org_units.parquet")
     with lake.connect() as connection:
-        connection.execute(
-            "CREATE TABLE units AS SELECT * FROM read_parquet($1)",
-            [lake.path("versions", "org_units.parquet")],
-        )
+        connection.execute("CREATE TABLE units AS SELECT * FROM read_parquet($1)", [file])
+        said = connection.execute(
+            "SELECT decode(value) FROM parquet_kv_metadata($1) WHERE decode(key) = 'folded'", [file]
+        ).fetchone()
         connection.execute(
             "INSERT INTO units SELECT * FROM units WHERE valid_to IS NULL "
             "AND parent_org_unit_id IS NOT NULL ORDER BY org_unit_id LIMIT 1"
         )
-        lake.write_parquet(connection, "SELECT * FROM units", "versions", "org_units.parquet")
+        assert said is not None  # with what it stands on, else it would be folded anew
+        kept = f"KV_METADATA {{folded: {quoted(said[0])}}}"
+        connection.execute(f"COPY units TO {quoted(file)} (FORMAT parquet, {kept})")
 
     both = changing.month(CLOSE, *changing.models(), FIGURES)
     assert not both.success
