@@ -24,15 +24,7 @@ overdue as (
     where overdue.in_numerator = 1 and overdue.employment_line = 'employee'
 ),
 
--- those who lead somebody: a tenth of everybody, joined for each level
-managing as (
-    select distinct
-        active.period_start,
-        active.manager_id as person_id
-    from active
-    where active.manager_id is not null
-),
-
+-- a tenth of everybody, joined for each level
 leads as (
     select
         active.period_start,
@@ -40,8 +32,8 @@ leads as (
         active.org_unit_id,
         active.manager_id
     from active
-    inner join managing
-        on active.period_start = managing.period_start and active.person_id = managing.person_id
+    inner join {{ of_grain('int_managers', grain) }} as managers
+        on active.period_start = managers.period_start and active.person_id = managers.person_id
 ),
 
 level_1 as (
