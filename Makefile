@@ -48,7 +48,8 @@ soak: $(DEVELOPMENT) ## The seeded proofs of the suite at full counts (kills, da
 	  tests/delivery/test_crashes.py tests/independent tests/trust \
 	  tests/scorecard/test_disclosure.py tests/line/test_late.py tests/line/test_held.py \
 	  tests/line/test_disturbed_month.py tests/line/test_backfill.py \
-	  tests/line/test_erasure.py tests/feeds/test_landing.py -s
+	  tests/line/test_erasure.py tests/feeds/test_landing.py \
+	  -n 2 --no-loadscope-reorder -sv --durations 20
 
 bench: $(DEVELOPMENT) ## The main job (BENCH="--people 20000"), years (SCALE="--rows 10000000"), alarms
 	@$(BIN)/python tests/benchmarks/run_line.py $(BENCH)

@@ -1,7 +1,8 @@
-"""Servers that tests of several stages share, and how two workers divide the tests."""
+"""Servers that tests of several stages share, and how two workers divide and print the tests."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,16 @@ class ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return "line" if file.startswith("tests/line/") else file
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """With ``-s``, what tests print in a worker, whose output nobody reads, goes to its errors.
+
+    Last, so that the worker's own reporter keeps the output that it was given.
+    """
+    if hasattr(config, "workerinput") and config.option.capture == "no":
+        sys.stdout = sys.stderr
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
