@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,8 @@ _INDEX = pa.schema(
     [("period_id", pa.string()), ("period_start", pa.date32()), ("build_id", pa.string())]
 )
 _AMOUNT = "DECIMAL(18,4)"
-_MAPPED = "temp.published_persons"
+_SCRATCH = "publishing"
+_MAPPED = f"{_SCRATCH}.main.persons"
 HISTORY_COLUMNS: dict[str, dict[str, str]] = {
     "kpi_values": {
         "period_start": "DATE",
@@ -147,33 +149,16 @@ def publish(
     Returns:
         Rows published of each model.
     """
-    rows: dict[str, int] = {}
     lake.attach(warehouse)
-    columns = {model: _columns(warehouse, model) for model in models}
-    _map_persons(warehouse, columns, pseudonyms)
-    for model in models:
-        table = f"main.{identifier(model)}"
-        listed = ", ".join(
-            f"{_pseudonym(column)} AS {column}" if column in _persons(model, columns) else column
-            for column in columns[model]
-        )
-        for period, build_id in builds:
-            lake.write_parquet(
-                warehouse,
-                # all columns, so that the same rows always give the same bytes
-                f"SELECT {listed}, CAST({quoted(build_id)} AS VARCHAR) AS build_id "
-                f"FROM {table} AS t WHERE period_start = DATE '{period.start}' ORDER BY ALL",
-                "published",
-                grain,
-                period.id,
-                build_id,
-                f"{model}.parquet",
-            )
-        starts = ", ".join(f"DATE '{period.start}'" for period, _ in builds)
-        counted = warehouse.execute(
-            f"SELECT count(*) FROM {table} WHERE period_start IN ({starts})"
-        ).fetchone()
-        rows[model] = int(counted[0]) if counted else 0
+    # beside the warehouse, so that its file never holds it, and seen by every cursor
+    warehouse.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {_SCRATCH}")
+    try:
+        columns = {model: _columns(warehouse, model) for model in models}
+        _map_persons(warehouse, columns, pseudonyms)
+        _write_models(lake, warehouse, grain, builds, columns)
+        rows = {model: _rows(warehouse, model, builds) for model in models}
+    finally:
+        warehouse.execute(f"DETACH {_SCRATCH}")
     index = published_builds(lake, grain)
     superseded = {
         period.id: index[period.id]
@@ -185,6 +170,58 @@ def publish(
     for period_id, build_id in superseded.items():
         lake.remove("published", grain, period_id, build_id)
     return rows
+
+
+def _write_models(
+    lake: Lake,
+    warehouse: duckdb.DuckDBPyConnection,
+    grain: Grain,
+    builds: Sequence[tuple[Period, str]],
+    columns: Mapping[str, Sequence[str]],
+) -> None:
+    """Lay the file of each model of each period; as many at a time as the engine has threads.
+
+    The rows of one file rarely keep more than one thread of the engine busy.
+    """
+    files = [(model, period, build_id) for model in columns for period, build_id in builds]
+    found = warehouse.execute("SELECT current_setting('threads')").fetchone()
+    hands = int(found[0]) if found else 1
+
+    def write(part: Sequence[tuple[str, Period, str]]) -> None:
+        with warehouse.cursor() as cursor:
+            cursor.execute("SET TimeZone = 'UTC'")
+            for model, period, build_id in part:
+                persons = _persons(model, columns)
+                listed = ", ".join(
+                    f"{_pseudonym(column)} AS {column}" if column in persons else column
+                    for column in columns[model]
+                )
+                lake.write_parquet(
+                    cursor,
+                    # all columns, so that the same rows always give the same bytes
+                    f"SELECT {listed}, CAST({quoted(build_id)} AS VARCHAR) AS build_id "
+                    f"FROM main.{identifier(model)} AS t "
+                    f"WHERE period_start = DATE '{period.start}' ORDER BY ALL",
+                    "published",
+                    grain,
+                    period.id,
+                    build_id,
+                    f"{model}.parquet",
+                )
+
+    with ThreadPoolExecutor(hands) as pool:
+        for done in [pool.submit(write, files[number::hands]) for number in range(hands)]:
+            done.result()
+
+
+def _rows(
+    warehouse: duckdb.DuckDBPyConnection, model: str, builds: Sequence[tuple[Period, str]]
+) -> int:
+    starts = ", ".join(f"DATE '{period.start}'" for period, _ in builds)
+    counted = warehouse.execute(
+        f"SELECT count(*) FROM main.{identifier(model)} WHERE period_start IN ({starts})"
+    ).fetchone()
+    return int(counted[0]) if counted else 0
 
 
 def _columns(warehouse: duckdb.DuckDBPyConnection, model: str) -> list[str]:
@@ -211,7 +248,7 @@ def _map_persons(
         for column in _persons(model, columns)
     )
     warehouse.execute(
-        f"CREATE OR REPLACE TEMP TABLE {_MAPPED} AS SELECT person_id, "
+        f"CREATE OR REPLACE TABLE {_MAPPED} AS SELECT person_id, "
         f"{pseudonyms.sql('person_id')} AS pseudonym "
         f"FROM ({ids or 'SELECT NULL::VARCHAR AS person_id'}) WHERE person_id IS NOT NULL"
     )

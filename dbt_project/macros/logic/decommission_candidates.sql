@@ -95,7 +95,7 @@ failed as (
         versions.enrolment_id,
         min(versions.valid_from) as failed_on
     from {{ ref('stg_lake__enrolments') }} as versions
-    where versions.status in ('failed', 'fail')
+    where versions.status = 'failed'
     group by versions.enrolment_id
 ),
 

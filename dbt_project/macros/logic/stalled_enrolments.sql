@@ -27,14 +27,7 @@ turns as (
     select
         versions.enrolment_id,
         versions.valid_from as turned_on,
-        case
-            when
-                versions.status in (
-                    'failed', 'fail', 'completed', 'complete', 'passed'
-                )
-                then 1
-            else 0
-        end as is_over
+        case when versions.status in ('failed', 'completed') then 1 else 0 end as is_over
     from {{ ref('stg_lake__enrolments') }} as versions
     union all
     select

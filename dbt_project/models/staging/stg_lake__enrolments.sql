@@ -20,6 +20,8 @@ select
                 'cancelled', 'canceled', 'withdrawn', 'unenrolled', 'unregistered', 'removed'
             )
             then 'cancelled'
+        when lower(trim(enrolments.status)) in ('failed', 'fail') then 'failed'
+        when lower(trim(enrolments.status)) in ('completed', 'complete', 'passed') then 'completed'
         else lower(trim(enrolments.status))
     end as status,
     enrolments.score
