@@ -350,6 +350,7 @@ class _Pages:
             "title": self._title(review),
             "edition": f"Edition {number}" if number else "Not sent",
             "sealed": self._sealed_on(review),
+            "stale": clean(str(review.card.get("stale_note") or ""), 160),
         }
 
     def _entry(self, review: Review) -> dict[str, Any]:
@@ -358,7 +359,6 @@ class _Pages:
             **self._link(review),
             "sentence": clean(str(review.card.get("sentence") or ""), 300),
             "data_as_of": _day_of_text(review.card.get("data_as_of")),
-            "stale": clean(str(review.card.get("stale_note") or ""), 160),
             "fault": review.fault,
             "sent": review.number is not None,
             "count": len(siblings),

@@ -124,11 +124,13 @@ def _uid(scorecard: Scorecard, address: str) -> str:
 
 
 def _description(scorecard: Scorecard) -> str:
-    """The agenda, one item a line."""
+    """What the review says and how old its data are; the agenda, one item a line."""
     sitting = scorecard.sitting
     assert sitting is not None
     shown = next_sitting(sitting)
     lines = [clean(scorecard.sentence, 400)]
+    if scorecard.stale_note:
+        lines.append(f"Not all data is up to date: {clean(scorecard.stale_note, 160)}.")
     if shown and shown["agenda"]:
         lines += ["", f"Agenda, {sitting.minutes} minutes", *shown["agenda"]]
     return "\n".join(lines).replace("\u00a0", " ")

@@ -521,6 +521,7 @@ def _figure(basis: Basis, page: LeaderPage | None, unit: str) -> dict[str, str |
     """One measure of the sponsor's own unit and its target, as the month's review publishes it.
 
     The first that signals; else the first with a target, of that month rather than of a quarter.
+    Where data are behind, the day that they reach goes with it into every text.
     """
     month = basis.month
     if month is None or page is None or page.org_unit_id != unit:
@@ -543,6 +544,7 @@ def _figure(basis: Basis, page: LeaderPage | None, unit: str) -> dict[str, str |
         "now": _number(kpi.now),
         "target": _number(kpi.target) if kpi.target.state == "value" else None,
         "period": kpi.period_label,
+        "stale_as_of": long_date(month.data_as_of) if month.stale_note else None,
     }
 
 
