@@ -6,8 +6,9 @@ other file with its size and SHA-256, and
 * ``state/state.sqlite``: the state database as it stood at one moment. SQLite is copied by its
   online backup, another database in one repeatable-read transaction, always into an SQLite file:
   it can be looked into anywhere, and be restored into either.
-* ``editions/``: the sealed editions that this state knows. They are copied after it, so that none
-  is missing; what was sealed meanwhile is left to the next backup.
+* ``editions/``: the sealed editions that this state knows, and what reads otherwise since. They
+  are copied after it, so that none is missing; what was sealed meanwhile is left to the next
+  backup.
 * ``dagster/``: the Dagster instance, its databases copied online and packed (``.gz``). What it
   keeps on PostgreSQL is that database's to back up.
 * ``records/``: what people recorded; ``charter/``: the programme charter in force; ``erasures/``:
@@ -43,6 +44,7 @@ from orchestration.feeds.landing import feed_lock
 from orchestration.lake import Lake
 from orchestration.problems import Problem
 from orchestration.quality.close import code_version
+from orchestration.scorecard.since import since_file
 from orchestration.settings import RECORDS, Settings
 from orchestration.state import SCHEMA_REVISION, Edition, State, metadata
 from orchestration.warehouse.lock import warehouse_lock
@@ -375,6 +377,8 @@ def _copy_editions(settings: Settings, aside: _Aside) -> tuple[dict[str, int], t
     for edition in editions:
         place = Path(edition.folder)
         aside.copy_all(place, place.relative_to(settings.home).as_posix())
+        since = since_file(place)
+        aside.copy(since, since.relative_to(settings.home).as_posix())
     return counts, tuple(edition_faults(editions))
 
 

@@ -90,7 +90,8 @@ def in_drafts(settings: Settings, lake: Lake, traces: Traces) -> list[Place]:
 
 
 def in_editions(settings: Settings, state: State, lake: Lake, traces: Traces) -> list[Place]:
-    """Sealed editions that tell of them, or whose edit was interrupted."""
+    """Sealed editions that tell of them, or whose edit was interrupted; with what reads otherwise
+    since, which lies beside them."""
     root = settings.home / "editions"
 
     def told() -> list[Edition]:
@@ -98,6 +99,9 @@ def in_editions(settings: Settings, state: State, lake: Lake, traces: Traces) ->
 
     def half() -> list[Edition]:
         return [each for each in state.editions() if is_half_redacted(each)]
+
+    # a list and what a killed run left of one
+    lists = [file for file in root.glob("*/*/*.since.json*") if _file_tells(file, traces)]
 
     def act() -> None:
         _roll_back(root)
@@ -110,8 +114,13 @@ def in_editions(settings: Settings, state: State, lake: Lake, traces: Traces) ->
             _keep_evidence(lake, each.ritual, folder, new)
             put_redacted(state, each, new, _beside(folder, "old"), traces.number)
             _roll_back(root)
+        for file in lists:
+            if file.suffix == ".json":
+                write_beside(file, _without(file, traces))
+            else:
+                file.unlink()
 
-    count = len(told()) + len(half()) + len(_unfinished(root))
+    count = len(told()) + len(half()) + len(_unfinished(root)) + len(lists)
     return [Place("Sealed editions", count, act)] if count else []
 
 

@@ -44,6 +44,7 @@ from orchestration.operations.backup import (
 )
 from orchestration.problems import Problem
 from orchestration.runs import project_instance
+from orchestration.scorecard.since import since_file
 from orchestration.settings import Settings
 from orchestration.state import Restored, State, holder_is_dead
 
@@ -352,6 +353,8 @@ def _sealed_since(settings: Settings, aside: Path) -> tuple[str, ...]:
 
 def _swap(settings: Settings, aside: Path, manifest: BackupManifest, replaced: Path | None) -> None:
     """Put folder after folder in place of what stands there."""
+    if "lake" not in manifest.parts:
+        _keep_since(settings, aside)
     for part in _SWAPPED:
         if part in manifest.parts:
             _exchange(settings.home / part, aside / part, replaced)
@@ -366,6 +369,17 @@ def _swap(settings: Settings, aside: Path, manifest: BackupManifest, replaced: P
     # built from the lake that was replaced; it is built again from this one
     if replaced is not None and (settings.home / "warehouse").exists():
         (settings.home / "warehouse").rename(replaced / "warehouse")
+
+
+def _keep_since(settings: Settings, aside: Path) -> None:
+    """What reads otherwise than an edition that stays is what this home says: its figures stay."""
+    for folder in (aside / "editions").glob("*/*/edition-*/"):
+        place = settings.home / folder.relative_to(aside)
+        if not place.is_dir():
+            continue
+        since_file(folder).unlink(missing_ok=True)
+        if since_file(place).is_file():
+            shutil.copy2(since_file(place), since_file(folder))
 
 
 def _exchange(place: Path, new: Path, replaced: Path | None) -> None:

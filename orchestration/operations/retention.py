@@ -1,8 +1,8 @@
 """Retention: what has been kept for as long as the settings say is removed.
 
-Editions, the state database with its ledger, raw deliveries and what figures stand on are never
-touched. Of quarantined rows what they say is removed; that they were refused, where they stood and
-why is kept, so that rows in still are rows accepted and rejected.
+Editions and what reads otherwise since, the state database with its ledger, raw deliveries and what
+figures stand on are never touched. Of quarantined rows what they say is removed; that they were
+refused, where they stood and why is kept, so that rows in still are rows accepted and rejected.
 
 Removing a run removes its events: Dagster then shows the partitions that nothing newer materialized
 as not materialized. No stage asks Dagster; each asks the lake.
@@ -29,6 +29,7 @@ from orchestration.lake import Lake, quoted
 from orchestration.operations.backup import backups_in, plain_files
 from orchestration.periods import Grain
 from orchestration.problems import Problem
+from orchestration.scorecard.restated import FILE as RESTATEMENTS
 from orchestration.settings import Settings
 from orchestration.state import State
 from orchestration.warehouse.lock import warehouse_lock
@@ -168,7 +169,8 @@ def _files(words: str, folder: Path, home: Path, before: datetime | None) -> Rem
 def _drafts(settings: Settings, before: datetime | None) -> Removal | None:
     """Drafts that were sent or never will be.
 
-    What is pending stays, and so do packs that were archived unsent: the archive shows them.
+    What is pending stays, and so do packs that were archived unsent: the archive shows them; and
+    what older versions wrote with the list of what reads otherwise in it.
     """
     if before is None:
         return None
@@ -188,6 +190,7 @@ def _drafts(settings: Settings, before: datetime | None) -> Removal | None:
             and (mailing.personal or (name, place.name) in sealed)
             # the letters of a period are drafted and proved from its pack's draft
             and (mailing.personal or (name, place.name) not in waiting)
+            and not (place / RESTATEMENTS).is_file()
         ]
     old += [
         file

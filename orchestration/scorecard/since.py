@@ -1,8 +1,9 @@
 """What has been restated since the review before, and which editions are no longer the figures.
 
-A period that was published and is drafted again keeps, beside its new draft, what the draft says
-otherwise than the newest edition: ``restatements.json``. It is the list that a new edition would be
-sealed with, and until there is one, the archive and the next review tell it.
+A period that was published and is drafted again keeps, beside its newest edition, what the draft
+says otherwise: ``edition-1.since.json`` by the folder ``edition-1``. It is the list that a new
+edition would be sealed with, and until there is one, the archive and the next review tell it, also
+when the draft has been kept for long enough.
 """
 
 from __future__ import annotations
@@ -89,10 +90,15 @@ def restating(lake: Lake, edition: Edition, folder: Path) -> list[Restatement]:
     )
 
 
+def since_file(folder: Path) -> Path:
+    """By the folder of an edition, what reads otherwise than it: ``edition-<n>.since.json``."""
+    return folder.with_name(f"{folder.name}.since.json")
+
+
 def keep_restatements(
     settings: Settings, lake: Lake, period: Period, editions: Sequence[Edition]
 ) -> int:
-    """Lay beside a period's draft what it says otherwise than the newest edition.
+    """Lay beside a period's newest edition what the period's draft says otherwise.
 
     Args:
         editions: the sealed editions of the ritual.
@@ -102,23 +108,30 @@ def keep_restatements(
     """
     note_arrivals(settings, lake)
     own = latest([each for each in editions if each.period_id == period.id])
-    found = restating(lake, own[0], draft_folder(settings, period)) if own else []
-    file = draft_folder(settings, period) / FILE
+    if not own:
+        return 0
+    draft = draft_folder(settings, period)
+    found = restating(lake, own[0], draft)
+    file = since_file(Path(own[0].folder))
     if found:
         write_beside(file, to_json(found))
     else:
         file.unlink(missing_ok=True)
+    (draft / FILE).unlink(missing_ok=True)  # where an older version kept it
     return len(found)
 
 
 def moved_on(settings: Settings, edition: Edition) -> list[Restatement]:
     """What the newest draft of an edition's period says otherwise than the edition."""
-    folder = draft_folder(settings, Period.parse(edition.period_id))
-    if not (folder / FILE).is_file():
+    file = since_file(Path(edition.folder))
+    if file.is_file():
+        return from_json(file.read_bytes())
+    draft = draft_folder(settings, Period.parse(edition.period_id))
+    if not (draft / FILE).is_file():
         return []
-    if _hashed((folder / SCORECARD).read_bytes()) == edition.figures_hash:
+    if _hashed((draft / SCORECARD).read_bytes()) == edition.figures_hash:
         return []  # this very draft has been sealed since
-    return from_json((folder / FILE).read_bytes())
+    return from_json((draft / FILE).read_bytes())
 
 
 def _hashed(content: bytes) -> str:

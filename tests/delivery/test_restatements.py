@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from dagster import DagsterInstance
 
 from orchestration.archive.pages import build_pages
 from orchestration.archive.shelf import DecisionLog, reviews_of
@@ -18,6 +20,7 @@ from orchestration.delivery.editions import deliver, seal, verify
 from orchestration.delivery.rebuild import rebuild
 from orchestration.feeds.deliveries import initialise
 from orchestration.lake import Lake
+from orchestration.operations.retention import due, remove
 from orchestration.periods import Period
 from orchestration.review.assets import render_period
 from orchestration.scorecard.draft import draft_folder, write_scorecard
@@ -30,8 +33,9 @@ from orchestration.scorecard.since import (
     moved_on,
     restated_since,
     restating,
+    since_file,
 )
-from orchestration.settings import Settings
+from orchestration.settings import RetentionSettings, Settings
 from orchestration.state import Edition, State
 from orchestration.warehouse.published import initialise_published
 from tests.delivery.conftest import PROVENANCE, make_audience, make_settings
@@ -40,6 +44,7 @@ from tests.review import scorecards
 OCTOBER = Period.parse("2026-10")
 CARD = scorecards.typical()
 KPI = CARD.kpis[3]
+IN_A_YEAR = datetime.now(UTC) + timedelta(days=500)
 
 
 def value(text: str) -> Figure:
@@ -169,6 +174,12 @@ def test_a_draft_made_anew_tells_what_it_says_otherwise_and_sends_nothing(
     assert draft(with_figure("62.4 %", "95.0 %")) == 1
     line = f"{KPI.name}, October 2026: was 61.2 %, is 62.4 % (late rows)."
     assert [one.sentence("October 2026") for one in moved_on(settings, first)] == [line]
+    # an older version kept the list in the draft; there it is found until the draft is made anew
+    since = since_file(Path(first.folder))
+    since.rename(draft_folder(settings, OCTOBER) / "restatements.json")
+    assert [one.sentence("October 2026") for one in moved_on(settings, first)] == [line]
+    assert draft(with_figure("62.4 %", "95.0 %")) == 1 and since.is_file()
+    assert not (draft_folder(settings, OCTOBER) / "restatements.json").exists()
     # the next review says it, and the one after it, which has it said, does not
     november = OCTOBER.shift(1)
     assert restated_since(settings, november, [first]) == (line,)
@@ -187,6 +198,14 @@ def test_a_draft_made_anew_tells_what_it_says_otherwise_and_sends_nothing(
         assert "61.2 %" in page and "62.4 %" in page and "late rows" in page, name
     assert "figures restated since" in bytes(pages["index.html"]).decode()  # type: ignore[arg-type]
     assert contents(first) == kept and [e.number for e in state.editions("monthly")] == [1]
+    # also when its draft has been kept for long enough
+    place = draft_folder(settings, OCTOBER)
+    no_ticks = {"retention": RetentionSettings(tick_days=None)}  # it has no schedules
+    with DagsterInstance.ephemeral() as instance:
+        remove(due(settings.model_copy(update=no_ticks), instance, IN_A_YEAR))
+    assert not place.exists()
+    assert [one.sentence("October 2026") for one in moved_on(settings, first)] == [line]
+    assert [[one.now for one in review.since] for review in reviews_of(settings)] == [["62.4 %"]]
     # once it is sealed it is no longer the draft's
     second = publish(state, settings, with_figure("62.4 %", "95.0 %"), restates=True)
     assert second.number == 2 and moved_on(settings, second) == []

@@ -21,6 +21,8 @@ from orchestration.operations.restore import restore
 from orchestration.operations.traces import Traces
 from orchestration.problems import Problem
 from orchestration.runs import project_instance
+from orchestration.scorecard.restated import Restatement, from_json, to_json
+from orchestration.scorecard.since import since_file
 from orchestration.settings import PathSettings, Settings
 from orchestration.state import State
 from tests.delivery.conftest import make_draft, make_settings
@@ -51,12 +53,16 @@ def named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def test_mail_ledger_and_editions_know_her_no_more(named: Settings) -> None:
     with State.open(named) as state:
         before = {each.edition_id: each for each in state.editions()}
+    since = since_file(Path(before[f"monthly-{SEPTEMBER.id}-edition-1"].folder))
+    since.write_bytes(to_json([Restatement("Decision 1", "", f"{NAME} decides.", "not shown")]))
+    half = since.with_name(f"{since.name}.killed.tmp")
+    half.write_bytes(since.read_bytes()[:-3])
     receipt = erase(named)
     assert places(named.home, [ADA, NAME, PERSON]) == {}
     assert receipt.taken_out == {
         "Mail in the outbox": 4,  # September's to her, October's to all
         "Drafts": 1,
-        "Sealed editions": 1,
+        "Sealed editions": 3,  # October's, what reads otherwise than September's, a half of it
         "Messages to them, and among recipients": 4,
         "Manifests and results of checks": 1,
     }
@@ -70,6 +76,7 @@ def test_mail_ledger_and_editions_know_her_no_more(named: Settings) -> None:
         after = {each.edition_id: each for each in state.editions()}
     september, october = f"monthly-{SEPTEMBER.id}-edition-1", f"monthly-{OCTOBER.id}-edition-1"
     assert after[september] == before[september]
+    assert [each.was for each in from_json(since.read_bytes())] == ["(erased) decides."]
     assert after[october].sealed_hash == before[october].content_hash
     folder = Path(after[october].folder)
     assert json.loads((folder / "edition.json").read_bytes())["erasures"] == [1]

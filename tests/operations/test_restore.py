@@ -34,6 +34,7 @@ from orchestration.operations.backup import read_backup as read
 from orchestration.operations.restore import restore
 from orchestration.problems import Problem
 from orchestration.runs import instance_environment, project_instance
+from orchestration.scorecard.since import since_file
 from orchestration.settings import PathSettings, Settings
 from orchestration.state import IntentStatus, SendStatus, State
 from tests.delivery.conftest import PROVENANCE, make_audience, make_draft, make_settings
@@ -82,6 +83,24 @@ def test_an_empty_home_gets_everything_back(
     assert "September 2026" in (new.home / "archive" / "index.html").read_text()
     left = {place.name for place in new.home.iterdir()}
     assert not {name for name in left if name.startswith((".restoring", "replaced"))}
+
+
+@pytest.mark.parametrize("lake", [False, True])
+def test_what_reads_otherwise_than_an_edition_comes_back_with_what_says_it(
+    settings: Settings, tmp_path: Path, lake: bool
+) -> None:
+    def since(home: Path) -> Path:
+        return since_file(home / "editions" / "monthly" / SEPTEMBER.id / "edition-1")
+
+    since(settings.home).write_bytes(b"[]")
+    folder = backup(settings, tmp_path / "backups", lake=lake).folder
+    new = make_settings(tmp_path / "elsewhere")
+    assert restore(new, folder).faults == ()
+    assert since(new.home).read_bytes() == b"[]"
+    # over a home whose figures moved on meanwhile: they stay where the lake does
+    since(settings.home).write_bytes(b"[ ]")
+    assert restore(settings, folder, replace=True).faults == ()
+    assert since(settings.home).read_bytes() == (b"[]" if lake else b"[ ]")
 
 
 def test_what_was_sent_since_is_not_sent_again(settings: Settings, yesterday: Path) -> None:
