@@ -10,20 +10,26 @@
     group by periods.period_start, periods.period_end
 {%- endmacro %}
 
-{# The first day that a rule of so many days looks back to, over the periods of this build. It is
-   written into the query, so that files of earlier days are never opened. #}
+{# The first day that a rule of so many days looks back to, over the periods of this build. #}
 {% macro first_day_of_rule(grain, rule) -%}
-    {%- set days = namespace(first="9999-12-31") -%}
-    {%- if execute -%}
-        {%- set found = run_query(
-            "select min(" ~ add_days("rule_days.period_end", "-rule_days.value") ~ ") from ("
-            ~ review_rule(grain, rule) ~ ") as rule_days"
-        ).rows[0][0] -%}
-        {%- if found is not none -%}{%- set days.first = found -%}{%- endif -%}
-    {%- else -%}
-        {# the dependencies stand whether the model is built or only read #}
-        {%- do ref("review_rules") -%}
-        {%- do of_grain('stg_control__periods', grain) -%}
-    {%- endif -%}
-    date '{{ days.first }}'
+    {{ written_day(
+        "select min(" ~ add_days("rule_days.period_end", "-rule_days.value") ~ ") from ("
+        ~ review_rule(grain, rule) ~ ") as rule_days"
+    ) }}
+{%- endmacro %}
+
+{# The first day of the periods of this build; or so many days before the end of the first. #}
+{% macro first_day_of_build(grain, days_before_end=none) -%}
+    {%- set day = "periods.period_start" if days_before_end is none
+        else add_days("periods.period_end", -days_before_end) -%}
+    {{ written_day(
+        "select min(" ~ day ~ ") from " ~ of_grain('stg_control__periods', grain) ~ " as periods"
+    ) }}
+{%- endmacro %}
+
+{# The day that a query gives, written into the model: so files, and groups of rows, of other days
+   are never opened. #}
+{% macro written_day(query) -%}
+    {%- set found = run_query(query).rows[0][0] if execute else none -%}
+    date '{{ found if found is not none else "9999-12-31" }}'
 {%- endmacro %}

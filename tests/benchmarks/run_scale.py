@@ -555,17 +555,7 @@ def benchmark(folder: Path, size: Size, parts: str, memory: str) -> dict[str, An
     lake_mb = megabytes(home / "lake" / "raw") + megabytes(home / "lake" / "versions")
     results["disk"] = {"lake_mb": lake_mb}
     if "f" in parts:
-        empty = Size(**{**EMPTY, "months": size.months, "first": size.first})
-        empty_file = write_organisation(folder / "empty", empty, memory_limit=memory)
-        empty_settings = load_settings(empty_file)
-        LongLake(empty_settings, empty).write(empty.calendar)
-        stage("fold", empty_file, empty)
-        command = [sys.executable, "-m", "orchestration", "run", "--period", empty.calendar[-1].id]
-        results["month's graph"] = measured(command, empty_file)
-        results["overhead"] = stage("build", empty_file, empty)
-        if "c" in parts:
-            LongLake(empty_settings, empty).write([empty.calendar[-1].shift(1)])
-            results["month overhead"] = stage("month", empty_file, empty)
+        results |= overhead(folder, size, memory)
     if "a" in parts:
         results["floor"] = stage("floor", settings_file, size)
     if "b" in parts:
@@ -601,6 +591,26 @@ def benchmark(folder: Path, size: Size, parts: str, memory: str) -> dict[str, An
     if "e" in parts:
         for file_format in ("csv", "parquet"):
             results[f"landing {file_format}"] = landing(folder, size, file_format, memory)
+    return results
+
+
+def overhead(folder: Path, size: Size, memory: str) -> dict[str, Figures]:
+    """The full build over an almost empty lake, one more month there, and a month's whole graph:
+    from its landing to its delivery, into the outbox."""
+    empty = Size(**{**EMPTY, "months": size.months, "first": size.first})
+    home, aside = folder / "empty", folder / "empty-as-built"
+    settings_file = write_organisation(home, empty, memory_limit=memory)
+    writer, month = LongLake(load_settings(settings_file), empty), empty.calendar[-1].shift(1)
+    writer.write(empty.calendar)
+    stage("fold", settings_file, empty)
+    results = {"overhead": stage("build", settings_file, empty)}
+    writer.write([month])
+    shutil.copytree(home, aside)
+    results["month overhead"] = stage("month", settings_file, empty)
+    shutil.rmtree(home)
+    aside.rename(home)
+    command = [sys.executable, "-m", "orchestration", "run", "--period", month.id]
+    results["month's graph"] = measured(command, settings_file)
     return results
 
 

@@ -104,20 +104,20 @@ def test_different_students(university: OpenUniversity) -> None:
 
 def test_registrations_and_their_results(university: OpenUniversity) -> None:
     assert [m.rows_accepted for m in university.delivered("enrolments")][-1] == 32_593
-    results = university.query("SELECT status, count(*) FROM int_enrolments GROUP BY ALL")
+    results = university.query("SELECT status, count(*) FROM int_enrolments__month GROUP BY ALL")
     assert dict(results) == {
         "completed": 12_361 + 3_024,
         "failed": 7_052,
         "cancelled": 10_156,
     }
-    assert university.query("SELECT count(completed_on) FROM int_enrolments") == [(15_385,)]
+    assert university.query("SELECT count(completed_on) FROM int_enrolments__month") == [(15_385,)]
     certificates = "SELECT count(*), count(DISTINCT certification_id) FROM stg_lake__certifications"
     assert university.query(certificates) == [(15_385, 15_385)]
 
 
 def test_results_by_presentation(university: OpenUniversity) -> None:
     counted = university.query(
-        "SELECT course_id, count(completed_on), count(*) FROM int_enrolments GROUP BY course_id"
+        "SELECT course_id, count(completed_on), count(*) FROM int_enrolments__month GROUP BY course_id"
     )
     found = {course: (passed, registered) for course, passed, registered in counted}
     assert len(found) == 22

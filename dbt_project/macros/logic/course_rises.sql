@@ -20,7 +20,7 @@ firsts as (
         enrolments.person_id,
         enrolments.course_id,
         min(enrolments.completed_on) as completed_on
-    from {{ ref('int_enrolments') }} as enrolments
+    from {{ of_grain('int_enrolments', grain) }} as enrolments
     where enrolments.completed_on is not null
     group by enrolments.person_id, enrolments.course_id
 ),

@@ -61,7 +61,7 @@ learned as (
         enrolments.course_id,
         enrolments.person_id,
         enrolments.completed_on as learned_on
-    from {{ ref('int_enrolments') }} as enrolments
+    from {{ of_grain('int_enrolments', grain) }} as enrolments
     where enrolments.completed_on >= {{ first_day_of_rule(grain, 'unused_after_days') }}
 ),
 
@@ -110,7 +110,7 @@ ended as (
             failed.failed_on,
             case when enrolments.started_on is not null then enrolments.cancelled_on end
         ) as ended_on
-    from {{ ref('int_enrolments') }} as enrolments
+    from {{ of_grain('int_enrolments', grain) }} as enrolments
     left join failed on enrolments.enrolment_id = failed.enrolment_id
 ),
 

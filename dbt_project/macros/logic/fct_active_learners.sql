@@ -13,6 +13,7 @@ learning as (
     from {{ of_grain('stg_control__periods', grain) }} as periods
     inner join {{ ref('fct_person_day') }} as days
         on periods.period_start = {{ start_of(grain, 'days.event_day') }}
+    where days.event_day >= {{ first_day_of_build(grain) }}
     group by periods.period_start, days.person_id
 )
 

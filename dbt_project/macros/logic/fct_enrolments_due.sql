@@ -20,7 +20,7 @@ due as (
         coalesce(courses.is_mandatory, false) as is_mandatory,
         courses.retired_on
     from {{ of_grain('stg_control__periods', grain) }} as periods
-    inner join {{ ref('int_enrolments') }} as enrolments
+    inner join {{ of_grain('int_enrolments', grain) }} as enrolments
         on enrolments.first_due_on between periods.period_start and periods.period_end
     inner join {{ of_grain('int_people', grain) }} as people
         on

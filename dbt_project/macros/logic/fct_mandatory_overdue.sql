@@ -62,7 +62,7 @@ select
         end
     ) as in_numerator
 from employed
-inner join {{ ref('int_enrolments') }} as enrolments
+inner join {{ of_grain('int_enrolments', grain) }} as enrolments
     on employed.person_id = enrolments.person_id
 inner join {{ of_grain('int_courses', grain) }} as courses
     on

@@ -13,6 +13,7 @@ learning as (
             days.event_day > {{ add_days('periods.period_end', -90) }}
             and days.event_day <= periods.period_end
             and days.learning_events > 0
+    where days.event_day >= {{ first_day_of_build(grain, days_before_end=89) }}
     group by periods.period_start, days.person_id
 )
 

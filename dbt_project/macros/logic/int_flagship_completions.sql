@@ -11,7 +11,7 @@ select
 from {{ of_grain('int_courses', grain) }} as courses
 inner join {{ of_grain('stg_control__periods', grain) }} as periods
     on courses.period_start = periods.period_start
-inner join {{ ref('int_enrolments') }} as enrolments
+inner join {{ of_grain('int_enrolments', grain) }} as enrolments
     on
         courses.course_id = enrolments.course_id
         and enrolments.completed_on <= periods.period_end

@@ -73,7 +73,7 @@ mandatory as (
             coalesce(courses.retired_on, {{ for_ever }})
         ) as open_until
     from eligible
-    inner join {{ ref('int_enrolments') }} as enrolments
+    inner join {{ of_grain('int_enrolments', grain) }} as enrolments
         on
             eligible.person_id = enrolments.person_id
             and enrolments.enrolled_on <= eligible.period_end

@@ -18,7 +18,7 @@ pairs as (
         select distinct
             person_id,
             course_id
-        from {{ ref('int_enrolments') }}
+        from {{ of_grain('int_enrolments', grain) }}
     ) as enrolled
 ),
 
@@ -49,7 +49,7 @@ turns as (
         enrolments.enrolment_id,
         date '0001-01-01' as turned_on,
         0 as is_over
-    from {{ ref('int_enrolments') }} as enrolments
+    from {{ of_grain('int_enrolments', grain) }} as enrolments
 ),
 
 spans as (
@@ -77,7 +77,7 @@ open_spans as (
             coalesce(enrolments.cancelled_on, date '9999-12-31')
         ) as until
     from spans
-    inner join {{ ref('int_enrolments') }} as enrolments
+    inner join {{ of_grain('int_enrolments', grain) }} as enrolments
         on spans.enrolment_id = enrolments.enrolment_id
     inner join pairs
         on enrolments.person_id = pairs.person_id and enrolments.course_id = pairs.course_id

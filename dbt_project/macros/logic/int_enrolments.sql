@@ -1,5 +1,6 @@
-{{ config(materialized='view', tags=['foundation']) }}
-
+{# Each enrolment as last known. The same in every grain: each builds it once, as a table, because a
+   view would go through all versions for every model that reads it. #}
+{% macro int_enrolments() -%}
 with
 
 ranked as (
@@ -57,3 +58,4 @@ select
 from ranked as latest
 inner join history on latest.enrolment_id = history.enrolment_id
 where latest.recency = 1
+{%- endmacro %}

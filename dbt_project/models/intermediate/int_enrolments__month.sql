@@ -1,0 +1,3 @@
+{{ config(tags=['month'], meta={'unpublished': true}) }}
+
+{{ int_enrolments() }}

@@ -1,0 +1,3 @@
+{{ config(tags=['quarter'], meta={'unpublished': true}) }}
+
+{{ int_enrolments() }}

@@ -1,0 +1,3 @@
+{{ config(tags=['week'], meta={'unpublished': true}) }}
+
+{{ int_enrolments() }}
