@@ -302,7 +302,11 @@ class FeedSettings(_Strict):
     owner_role: str | None = Field(
         default=None, description="or the governance role whose holder is told"
     )
-    deadline_days: int = Field(default=3, ge=0, description="working days after period end")
+    deadline_days: int = Field(
+        default=3,
+        ge=0,
+        description="working days after the end of a month, and of a week for what comes weekly",
+    )
     max_quiet_days: int = Field(
         default=7,
         ge=0,

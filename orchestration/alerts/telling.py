@@ -121,21 +121,29 @@ class Round:
         mailed = [row for row in rows if row.recipient != CHAT]
         if not mailed:  # also where nobody was known when it opened
             self._plan(incident, OPENED, self._audience(self.directory.owner(incident.owner)))
-        elif all(row.status is SendStatus.FAILED for row in mailed):
-            # the owner's address refuses for good
-            self._plan(incident, OPENED, [box.key for box in self.directory.lead()])
+        else:
+            self._plan_for_the_lead(incident, OPENED, mailed)
+
+    def _plan_for_the_lead(
+        self, incident: Incident, letter: str, rows: Sequence[LedgerRow]
+    ) -> None:
+        """Tell the lead what every address of the owner refuses for good."""
+        mailed = [row for row in rows if row.recipient != CHAT]
+        if mailed and all(row.status is SendStatus.FAILED for row in mailed):
+            self._plan(incident, letter, [box.key for box in self.directory.lead()])
 
     def _plan_reminder(self, incident: Incident, rows: Sequence[LedgerRow]) -> None:
         told = [row for row in rows if stage_of(row.letter) in (OPENED, REMINDER)]
         number = len({row.letter for row in told if row.letter != OPENED})
         latest = f"{REMINDER}-{number}" if number else OPENED
-        taken = [
-            row.updated_at
-            for row in told
-            if row.letter == latest and row.status is SendStatus.ACCEPTED
+        last = [row for row in told if row.letter == latest]
+        self._plan_for_the_lead(incident, latest, last)
+        # what was refused for good is over, too: the next one is tried at its time
+        over = [
+            row.updated_at for row in last if row.status in (SendStatus.ACCEPTED, SendStatus.FAILED)
         ]
         hours = timedelta(hours=self.settings.alerts.reminder_hours)
-        if taken and self.state.now() >= max(taken) + hours:
+        if over and self.state.now() >= max(over) + hours:
             self._plan(
                 incident,
                 f"{REMINDER}-{number + 1}",

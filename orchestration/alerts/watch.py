@@ -8,7 +8,7 @@ ingested, a check whose run is still going) is left as it was.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ from orchestration.incidents import (
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, at_hour, latest_closed
 from orchestration.quality.assets import freshness_check
-from orchestration.quality.close import Holdings, needed_until
+from orchestration.quality.close import Holdings, bearing_on, covered_until, holes, needed_until
 from orchestration.quality.freshness import Freshness, freshness
 from orchestration.scorecard.decisions import published_on
 from orchestration.scorecard.unreached import happened, mail_words, roles_words, undelivered
@@ -110,14 +110,7 @@ class Watch:
             ages.append(judged)
             late = self._late(judged) if judged.state == "late" else None
             seen.add(f"feed {feed}", late)
-            newest = max(
-                holdings.known[feed], key=lambda m: (m.delivery_date, m.sequence), default=None
-            )
-            refused = newest is not None and newest.verdict == "refused"
-            seen.add(
-                f"check quality/raw_{feed}",
-                self._refused(feed, newest, judged) if newest and refused else None,
-            )
+            seen.add(f"check quality/raw_{feed}", self._refused(feed, holdings))
         self._show(ages)
         return seen
 
@@ -162,42 +155,70 @@ class Watch:
         return bool(running)
 
     def _late(self, judged: Freshness) -> Finding:
-        feed = judged.feed
+        feed, covered = judged.feed, judged.covered_until
         return Finding(
             cause=f"feed {feed}",
             owner=feed_owner(feed),
             title=f"the feed {feed} is late",
             detail=f"{judged.message[0].upper()}{judged.message[1:]} "
             f"It had to reach {judged.needed_until}.",
-            at_risk=self._at_risk(Grain, feed, judged.covered_until),
+            at_risk=self._lacking(
+                covered, lambda period: covered is None or covered < needed_until(feed, period)
+            ),
             remedy=self._deliver(feed),
             since=at_hour(judged.due_on, 0, self.settings.organisation),
         )
 
-    def _refused(self, feed: FeedName, newest: DeliveryManifest, judged: Freshness) -> Finding:
-        broken = newest.contract_problem is not None
-        what = (
-            "breaks the contract (a file, a column or a type)"
-            if broken
-            else f"does not meet {len(newest.failed_expectations)} of its expectations"
+    def _refused(self, feed: FeedName, holdings: Holdings) -> Finding | None:
+        """What was refused and nothing has made good: the newest delivery, and every hole.
+
+        The next snapshot makes good what was refused; of events and changes, only their own date
+        does, delivered again.
+        """
+        standing, missing = holdings.standing[feed], holes(self.settings, holdings, feed)
+        newest = max(
+            holdings.known[feed], key=lambda m: (m.delivery_date, m.sequence), default=None
         )
+        is_last = newest is not None and newest.verdict == "refused"
+        refused = [*missing, *([newest] if newest and is_last and newest not in missing else [])]
+        if not refused:
+            return None
+        told = [f"the delivery {m.delivery_id} {_fault(m)}" for m in refused[-_NAMED:]]
+        more = f" (and {len(refused) - _NAMED} before)" * (len(refused) > _NAMED)
+        checks = {"contract" if m.contract_problem else "expectations" for m in refused}
+        if missing:
+            ids = ", ".join(m.delivery_id for m in missing[-_NAMED:])
+            follows = (
+                f"No later delivery makes up for {ids}: what was in it is missing from every "
+                "review of its days, and published ones are restated once it is there."
+            )
+        else:
+            follows = "The last good one stays in force."
+        covered = covered_until(feed, standing)
+
+        def lacks(period: Period) -> bool:
+            ends_early = covered is None or covered < needed_until(feed, period)
+            return (is_last and ends_early) or bool(bearing_on(period, missing, standing))
+
         return Finding(
             cause=f"check quality/raw_{feed}",
             owner=feed_owner(feed),
             title=f"a delivery of {feed} was refused",
-            detail=f"The delivery {newest.delivery_id} {what}; the last good one stays in force.",
-            at_risk=self._at_risk(Grain, feed, judged.covered_until),
-            remedy=f"Read the check {'contract' if broken else 'expectations'} of the asset "
-            f"quality/raw_{feed} in Dagster: it names each fault. {self._deliver(feed)}",
-            since=newest.landed_at,
+            detail=f"T{'; '.join(told)[1:]}{more}. {follows}",
+            at_risk=self._lacking(covered, lacks),
+            remedy=f"Read the check {' and '.join(sorted(checks))} of the asset quality/raw_{feed} "
+            f"in Dagster: it names each fault. {self._deliver(feed, again=bool(missing))}",
+            since=min(m.landed_at for m in refused),
         )
 
-    def _deliver(self, feed: FeedName) -> str:
+    def _deliver(self, feed: FeedName, *, again: bool = False) -> str:
         patterns = ", ".join(self.settings.feeds[feed].files.values())
-        return (
-            f"Put a whole delivery ({patterns}) into the landing folder; it is taken up by itself "
-            "within minutes."
+        what = (
+            f"Have it corrected and deliver the same date again ({patterns})"
+            if again
+            else f"Put a whole delivery ({patterns}) into the landing folder"
         )
+        return f"{what}; it is taken up by itself within minutes."
 
     # ---- checks --------------------------------------------------------------------------
 
@@ -390,30 +411,35 @@ class Watch:
 
     # ---- editions ------------------------------------------------------------------------
 
-    def _at_risk(
-        self,
-        grains: Iterable[Grain],
-        feed: FeedName | None = None,
-        covered: date | None = None,
-    ) -> str:
-        """The next edition of each ritual that what is broken would keep or mark."""
+    def _at_risk(self, grains: Iterable[Grain]) -> str:
+        """The next edition of each ritual, which what is broken would keep."""
+        return f"{self._named([self._next(grain) for grain in grains])}."
+
+    def _lacking(self, covered: date | None, lacks: Callable[[Period], bool]) -> str:
+        """The first edition of each ritual, next or in the making, that lacks data of a feed.
+
+        Args:
+            covered: last day that the feed speaks for.
+            lacks: whether a period does, as its close judges it.
+        """
+        today = self.now.astimezone(self.settings.organisation.zone).date()
         found = []
-        for grain in grains:
-            period = self._next(grain)
-            if feed is not None and covered is not None and covered >= needed_until(feed, period):
-                continue
-            found.append(
-                f"the {pack(grain).words} of {period.label} "
-                f"(due {published_on(period, self.settings)})"
-            )
+        for grain in Grain:
+            coming = [self._next(grain), Period.containing(grain, today)]
+            found += [period for period in coming if lacks(period)][:1]
         if not found:
             return "No edition due next."
-        named = ", ".join(found)
-        if feed is None:
-            return f"{named[0].upper()}{named[1:]}."
         held = covered is None or self.settings.review.on_stale == "hold"
         fate = "are held until it recovers" if held else 'go out marked "data as of"'
-        return f"{named[0].upper()}{named[1:]}: as set, editions {fate}."
+        return f"{self._named(found)}: as set, editions {fate}."
+
+    def _named(self, periods: Iterable[Period]) -> str:
+        named = ", ".join(
+            f"the {pack(each.grain).words} of {each.label} "
+            f"(due {published_on(each, self.settings)})"
+            for each in periods
+        )
+        return f"{named[0].upper()}{named[1:]}"
 
     def _next(self, grain: Grain) -> Period:
         today = self.now.astimezone(self.settings.organisation.zone).date()
@@ -427,6 +453,12 @@ def _grains_of(name: str) -> list[Grain]:
     words = name.replace("/", "_").split("_")
     found = [grain for grain in Grain if grain.value in words or grain.ritual in words]
     return found or list(Grain)
+
+
+def _fault(refused: DeliveryManifest) -> str:
+    if refused.contract_problem is not None:
+        return "breaks the contract (a file, a column or a type)"
+    return f"does not meet {len(refused.failed_expectations)} of its expectations"
 
 
 _OTHER = object()

@@ -247,6 +247,8 @@ class _Pages:
         """One feed: what is wrong, since when, which rows, whose it is, how to resolve it."""
         judged = report.freshness
         sentence = _SENTENCES.get(report.standing, _STANDINGS[report.standing])
+        if report.standing == "refused" and report.deliveries[0].verdict != "refused":
+            sentence = "A delivery was refused and not delivered again"
         if report.since is not None:
             sentence += f", since {long_date(report.since)}"
         return self._render(

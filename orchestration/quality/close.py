@@ -265,6 +265,41 @@ def deadline(settings: Settings, declared: FeedSettings, end: date) -> date:
     return nth_working_day(end, declared.deadline_days, settings.organisation)
 
 
+def holes(settings: Settings, holdings: Holdings, feed: FeedName) -> list[DeliveryManifest]:
+    """Refused deliveries of events or changes that nothing stands in for, oldest first.
+
+    What they held is missing until their date is delivered again. The next whole snapshot makes up
+    for a refused one; so does the next delivery of outcomes, whose quarters are looked at one by
+    one. What is older than the history falls in no period.
+    """
+    declared = settings.feeds.get(feed)
+    changes = declared is not None and declared.delivery == "changes"
+    if (CONTRACT[feed].kind == "snapshot" and not changes) or feed == "business_outcomes":
+        return []
+    dates = {m.delivery_date for m in holdings.standing[feed]}
+    present = {day for m in holdings.standing[feed] for day in m.event_days}
+    return [
+        m
+        for m in _refused(holdings.known[feed])
+        if m.delivery_date not in dates
+        and m.delivery_date >= settings.organisation.history_from
+        and not (m.event_days and present.issuperset(m.event_days))
+    ]
+
+
+def bearing_on(
+    period: Period, refused: Sequence[DeliveryManifest], standing: Sequence[DeliveryManifest]
+) -> list[DeliveryManifest]:
+    """Those that would have brought data of the period: up to the first in force after it."""
+    after = [m.delivery_date for m in standing if m.delivery_date > period.end]
+    last = min(after, default=None)
+    return [
+        m
+        for m in refused
+        if m.delivery_date >= period.start and (last is None or m.delivery_date <= last)
+    ]
+
+
 @cache
 def code_version() -> str:
     """The git commit that runs (``+`` for local changes), else the installed package's version."""
@@ -312,7 +347,7 @@ def _feed_verdict(
         waits_until=deadline(settings, declared, period.end) if declared else None,
         owner=declared.owner if declared else None,
     )
-    refused = _refused(known, standing, period)
+    refused = bearing_on(period, _refused(known), standing)
     unjudged = [m for m in known if m.verdict == "staged" and m.delivery_date >= period.start]
     named = " ".join(
         [
@@ -339,12 +374,11 @@ def _feed_verdict(
         as_of = min(
             [d for d in (as_of, *(day for _, day in faults)) if d is not None], default=None
         )
-    changes = declared is not None and declared.delivery == "changes"
-    holes = _holes(feed, refused, standing, changes)
-    if holes:
+    missing = bearing_on(period, holes(settings, holdings, feed), standing)
+    if missing:
         faults.append(
             (
-                f"{', '.join(m.delivery_id for m in holes[:3])} refused and not delivered again: "
+                f"{', '.join(m.delivery_id for m in missing[:3])} refused and not delivered again: "
                 "what it held is missing.",
                 None,
             )
@@ -434,44 +468,12 @@ def _quiet(
     return faults
 
 
-def _refused(
-    known: Sequence[DeliveryManifest], standing: Sequence[DeliveryManifest], period: Period
-) -> list[DeliveryManifest]:
-    """Refused deliveries that bear on the period: newest of their date, no later ones in force."""
+def _refused(known: Sequence[DeliveryManifest]) -> list[DeliveryManifest]:
+    """Refused deliveries that are the newest of their date."""
     newest: dict[date, DeliveryManifest] = {}
     for manifest in known:  # in order: the highest sequence of a date comes last
         newest[manifest.delivery_date] = manifest
-    after = [m.delivery_date for m in standing if m.delivery_date > period.end]
-    last = min(after, default=None)
-    return [
-        m
-        for m in newest.values()
-        if m.verdict == "refused"
-        and m.delivery_date >= period.start
-        and (last is None or m.delivery_date <= last)
-    ]
-
-
-def _holes(
-    feed: FeedName,
-    refused: Sequence[DeliveryManifest],
-    standing: Sequence[DeliveryManifest],
-    changes: bool,
-) -> list[DeliveryManifest]:
-    """Refused deliveries of events or changes that nothing stands in for.
-
-    The next whole snapshot makes up for a refused one; so does the next delivery of outcomes,
-    whose quarters are looked at one by one.
-    """
-    if (CONTRACT[feed].kind == "snapshot" and not changes) or feed == "business_outcomes":
-        return []
-    dates = {m.delivery_date for m in standing}
-    present = {day for m in standing for day in m.event_days}
-    return [
-        m
-        for m in refused
-        if m.delivery_date not in dates and not (m.event_days and present.issuperset(m.event_days))
-    ]
+    return [m for m in newest.values() if m.verdict == "refused"]
 
 
 def _refusal(manifest: DeliveryManifest) -> str:

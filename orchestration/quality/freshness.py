@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Literal
 
 from orchestration.feeds.contract import KEPT_BY_PEOPLE
 from orchestration.feeds.deliveries import DeliveryManifest
-from orchestration.periods import Grain, latest_closed
+from orchestration.periods import Grain, Period, latest_closed, nth_working_day
 from orchestration.quality.close import covered_until, deadline, needed_until
 from orchestration.settings import FeedName, Settings
+
+_RECENT = 13
+"""Deliveries that a feed's rhythm is read from."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ def freshness(
 ) -> Freshness:
     """Judge a declared feed by its deliveries in force.
 
-    The deadline is the feed's number of working days after a month's end; by then the month has
-    to be covered as its close requires.
+    The deadline is the feed's number of working days after a month's end, and after a week's for a
+    feed that comes at least weekly; by then the period has to be covered as its close requires.
 
     Args:
         now: aware time.
@@ -55,9 +58,15 @@ def freshness(
     month = latest_closed(Grain.MONTH, today)
     while today < deadline(settings, declared, month.end):
         month = month.shift(-1)
-    due, needed = deadline(settings, declared, month.end), needed_until(feed, month)
     covered = covered_until(feed, standing)
     age = (today - covered).days if covered else None
+    missed, due = month, deadline(settings, declared, month.end)
+    if covered is not None and _comes_weekly(settings, feed, standing):
+        week, week_due = _first_week_lacking(settings, feed, standing, covered)
+        # where both are lacking, what was due first: since then it is late
+        if week_due <= today and (covered >= needed_until(feed, month) or week_due < due):
+            missed, due = week, week_due
+    needed = needed_until(feed, missed)
 
     def result(state: Literal["fresh", "quiet", "late", "not_connected"], why: str) -> Freshness:
         return Freshness(feed, state, why, covered, age, due, needed)
@@ -69,10 +78,10 @@ def freshness(
     if covered is None:
         if not declared.required:
             return result("not_connected", "optional, and no delivery was ever in force.")
-        return result("late", f"no delivery is in force; {month.label} was due on {due}.")
+        return result("late", f"no delivery is in force; {missed.label} was due on {due}.")
     said = f"the data ends on {covered}, {age} days ago"
     if covered < needed:
-        return result("late", f"{said}; {month.label} was due on {due}.")
+        return result("late", f"{said}; {missed.label} was due on {due}.")
     allowed = _usual_gap(standing) + declared.max_quiet_days
     if feed != "business_outcomes" and age is not None and age > allowed:
         return result("quiet", f"{said}; usually it is at most {allowed} days old.")
@@ -81,6 +90,46 @@ def freshness(
 
 def _usual_gap(standing: Sequence[DeliveryManifest]) -> int:
     """Median days between the last deliveries; a month where there are too few to tell."""
-    days = sorted(m.delivery_date for m in standing)[-13:]
+    days = sorted(m.delivery_date for m in standing)[-_RECENT:]
     gaps = [(later - earlier).days for earlier, later in pairwise(days)]
     return round(median(gaps)) if len(gaps) >= 2 else 31
+
+
+def _comes_weekly(settings: Settings, feed: FeedName, standing: Sequence[DeliveryManifest]) -> bool:
+    """Whether the last deliveries came at least once a week, on average.
+
+    Their dates and their arrivals did: what is dated by the day and brought once a month comes
+    monthly. Outcomes are a quarter's, however often they come.
+    """
+    dates = {m.delivery_date for m in standing}
+    arrivals = {m.landed_at.astimezone(settings.organisation.zone).date() for m in standing}
+    return (
+        feed != "business_outcomes"
+        and len(dates) > 2
+        and _is_weekly(dates)
+        and _is_weekly(arrivals)
+    )
+
+
+def _is_weekly(dates: Collection[date]) -> bool:
+    recent = sorted(dates)[-_RECENT:]
+    return (recent[-1] - recent[0]).days <= 7 * (len(recent) - 1)
+
+
+def _first_week_lacking(
+    settings: Settings, feed: FeedName, standing: Sequence[DeliveryManifest], covered: date
+) -> tuple[Period, date]:
+    """The first week that is not covered though it could be by its deadline, and that.
+
+    What comes on Fridays is never there by Wednesday: a week whose deadline is no later than the
+    working day on which the next delivery is expected is left to that one. However soon the
+    deadline, a feed has the Monday to bring the Sunday in.
+    """
+    days = max(settings.feeds[feed].deadline_days, 2)
+    gap = timedelta(days=_usual_gap(standing) - 1)
+    newest = max(m.delivery_date for m in standing)
+    expected = nth_working_day(newest + gap, 1, settings.organisation)
+    week = Period.containing(Grain.WEEK, covered + timedelta(days=1))
+    while (due := nth_working_day(week.end, days, settings.organisation)) <= expected:
+        week = week.shift(1)
+    return week, due

@@ -22,13 +22,14 @@ from orchestration.feeds.deliveries import DeliveryManifest
 from orchestration.feeds.rules import DUPLICATE, MANAGER_CYCLE, row_rules, too_long
 from orchestration.feeds.staging import rejected_parts
 from orchestration.lake import Lake, quoted
-from orchestration.quality.close import Holdings
+from orchestration.quality.close import Holdings, holes
 from orchestration.quality.expectations import Checked, checked
 from orchestration.quality.freshness import Freshness, freshness
 from orchestration.settings import FeedName, Settings
 
 Standing = Literal["refused", "late", "warned", "rejected", "sound", "silent"]
 _DELIVERIES = 12
+_NAMED = 3
 _REASONS = 12
 _OF_EACH_REASON = 3
 _SHOWN = 40  # characters of a value
@@ -81,8 +82,9 @@ class FeedReport:
     """The quality of one declared feed.
 
     Attributes:
-        standing: ``refused`` (its newest delivery), ``late``, ``warned``, ``rejected`` (rows of its
-            newest delivery), ``sound``, or ``silent`` (optional, and nothing ever came).
+        standing: ``refused`` (its newest delivery, or one that nothing has made up for), ``late``,
+            ``warned``, ``rejected`` (rows of its newest delivery), ``sound``, or ``silent``
+            (optional, and nothing ever came).
         of: the delivery that ``rejected`` and ``samples`` are of.
         deliveries: the newest, newest first.
         expectations: each of the suite's, for the newest delivery; empty where that was judged by
@@ -127,13 +129,14 @@ def _report(
     judged = freshness(settings, feed, holdings.standing[feed], now)
     newest_of_date = list({m.delivery_date: m for m in known}.values())
     newest = newest_of_date[-1] if newest_of_date else None
-    faults = [*_late(settings, judged), *_delivery_faults(newest_of_date)]
+    missing = [m for m in holes(settings, holdings, feed) if m != newest]
+    faults = [*_late(settings, judged), *_delivery_faults(newest_of_date), *_holes(missing)]
     read = next((m for m in reversed(newest_of_date) if m.contract_problem is None), None)
     rejected = _rejected(newest_of_date)
     return FeedReport(
         feed=feed,
         owner=settings.feeds[feed].owner,
-        standing=_standing(newest, judged, faults, rejected),
+        standing=_standing(newest, missing, judged, faults, rejected),
         freshness=judged,
         faults=tuple(faults),
         rejected=tuple(rejected),
@@ -146,11 +149,12 @@ def _report(
 
 def _standing(
     newest: DeliveryManifest | None,
+    missing: Sequence[DeliveryManifest],
     judged: Freshness,
     faults: Sequence[Fault],
     rejected: Sequence[Rejected],
 ) -> Standing:
-    if newest is not None and newest.verdict == "refused":
+    if missing or (newest is not None and newest.verdict == "refused"):
         return "refused"
     if judged.state == "late":
         return "late"
@@ -197,6 +201,23 @@ def _delivery_faults(deliveries: Sequence[DeliveryManifest]) -> Iterator[Fault]:
                 since=_since(deliveries, having),
                 refuses=refuses,
             )
+
+
+def _holes(missing: Sequence[DeliveryManifest]) -> Iterator[Fault]:
+    """That deliveries before the newest were refused and no later one makes up for them."""
+    if not missing:
+        return
+    newest = missing[-1]
+    named = ", ".join(m.delivery_id for m in missing[-_NAMED:])
+    more = f" and {len(missing) - _NAMED} before" * (len(missing) > _NAMED)
+    why = "; ".join(text.partition(" Remedy: ")[0] for text in _failed(newest).values())
+    yield Fault(
+        what=f"refused and not delivered again, so that what it held is missing: {named}{more}. "
+        f"{newest.delivery_id}: {why}",
+        remedy="have the export corrected and deliver the same date again.",
+        since=missing[0].delivery_date,
+        refuses=True,
+    )
 
 
 def _failed(manifest: DeliveryManifest) -> dict[str, str]:

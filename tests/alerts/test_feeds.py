@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 import time
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ import pytest
 from dagster import AssetCheckKey, AssetKey, DagsterInstance
 
 from orchestration.incidents import Finding, open_incidents, recover, report
+from orchestration.periods import Period
 from orchestration.problems import Problem
-from orchestration.settings import PROJECT_ROOT
+from orchestration.quality.close import PeriodClose, judge_period
+from orchestration.settings import PROJECT_ROOT, FeedName
 from orchestration.state import SendStatus
-from tests.alerts.conftest import LEAD, NOW, OWNER, OfficeFactory
+from tests.alerts.conftest import FEEDS, LEAD, NOW, OWNER, OfficeFactory
+from tests.delivery.servers import in_turn
 from tests.quality.small_deliveries import in_place, manifest_of
 
 END_OF_SEPTEMBER, END_OF_AUGUST = date(2026, 9, 30), date(2026, 8, 31)
@@ -109,6 +112,109 @@ def test_a_refused_delivery_is_told_until_a_good_one_replaces_it(
     office.deliver(date(2026, 10, 7), "people")
     office.watch(hours=1)
     assert office.mails()[1:] == [(OWNER, "recovered: a delivery of people was refused")]
+
+
+@pytest.mark.parametrize("feed", ["activity", "enrolments"])
+def test_refused_events_and_changes_stay_told_until_their_own_date_is_delivered(
+    open_office: OfficeFactory, feed: FeedName
+) -> None:
+    """The next day's delivery does not bring what the refused one held, as the close says too."""
+    owners: dict[str, dict[str, Any]] = {name: {"owner_email": OWNER} for name in FEEDS}
+    owners["enrolments"]["delivery"] = "changes"
+    office = open_office(owners=owners)
+
+    def delivered(day: int, sequence: int = 1, **fields: Any) -> None:
+        in_place(office.lake, manifest_of(feed, date(2026, 10, day), sequence, **fields))
+
+    def verdict() -> tuple[str, str]:
+        week = judge_period(
+            office.settings, office.lake, Period.parse("2026-W41"), "charter", office.moment
+        )
+        return week.feeds[feed].verdict, week.feeds[feed].reason
+
+    office.deliver(date(2026, 10, 5))
+    delivered(6, verdict="refused", contract_problem="no", rows=0, event_days=[])
+    delivered(7, verdict="refused", failed_expectations=["few: no."])
+    office.watch(days=1, hours=1)
+    assert office.mails() == [(OWNER, f"new: a delivery of {feed} was refused")]
+    for day in range(8, 15):  # to Wednesday of the next week
+        delivered(day, verdict="promoted")
+        office.watch(days=1)
+    assert {subject for _, subject in office.mails()[1:]} == {
+        f"still open: a delivery of {feed} was refused",
+        f"not mended in time: a delivery of {feed} was refused",
+    }
+    words = " ".join(office.text().split())
+    for said in (
+        "The delivery 2026-10-06.001 breaks the contract",
+        "the delivery 2026-10-07.001 does not meet 1 of its expectations",
+        "No later delivery makes up for 2026-10-06.001, 2026-10-07.001: what was in it is missing",
+        "At risk: The weekly review of Week 41, 2026 (due 2026-10-12), the monthly review of "
+        "October 2026",
+        "Read the check contract and expectations of the asset",
+        f"Have it corrected and deliver the same date again ({feed}_{{date}}.csv)",
+    ):
+        assert said in words, said
+    assert verdict()[0] == "stale"
+    assert "2026-10-06.001, 2026-10-07.001 refused and not delivered again" in verdict()[1]
+    told = len(office.mails())
+    delivered(6, 2, verdict="promoted")
+    office.watch(minutes=1)
+    (incident,) = open_incidents(office.state)
+    assert "2026-10-07.001" in incident.detail and "2026-10-06" not in incident.detail
+    assert len(office.mails()) == told
+    delivered(7, 2, verdict="promoted")
+    office.watch(minutes=1)
+    assert verdict() == ("complete", "")
+    assert open_incidents(office.state) == []
+    assert (OWNER, f"recovered: a delivery of {feed} was refused") in office.mails()[told:]
+
+
+def test_a_hole_of_the_past_puts_no_coming_edition_at_risk(open_office: OfficeFactory) -> None:
+    office = open_office()
+    refused = manifest_of("activity", date(2026, 5, 12), verdict="refused", contract_problem="no")
+    before_the_history = refused.model_copy(
+        update={"delivery_date": date(2025, 12, 1), "delivery_id": "2025-12-01.001"}
+    )
+    in_place(office.lake, before_the_history)
+    office.deliver(date(2026, 5, 13))
+    office.deliver(date(2026, 10, 5))
+    office.watch()
+    assert office.mails() == []
+    in_place(office.lake, refused)
+    office.watch(minutes=1)
+    assert office.mails() == [(OWNER, "new: a delivery of activity was refused")]
+    assert "At risk: No edition due next." in office.text()
+
+
+def test_a_daily_feed_that_stops_is_told_when_a_weekly_review_lacks_it(
+    open_office: OfficeFactory,
+) -> None:
+    """Activity stops on 2 March; the week's review waits for it until Wednesday, 11 March."""
+    office = open_office()
+    office.deliver(date(2026, 3, 1))  # the others come monthly
+    for day in range(30):
+        office.deliver(date(2026, 3, 3) - timedelta(days=day), "activity")
+    week = Period.parse("2026-W10")
+
+    def close() -> PeriodClose:
+        return judge_period(office.settings, office.lake, week, "charter", office.moment)
+
+    office.moment = datetime(2026, 3, 10, 23, 30, tzinfo=UTC)
+    office.watch()
+    assert office.mails() == []
+    assert (close().verdict, close().feeds["activity"].waits_until) == ("held", date(2026, 3, 11))
+    office.watch(hours=1)
+    assert office.mails() == [(OWNER, "new: the feed activity is late")]
+    assert close().verdict == "stale" and "activity as of 2 March 2026" in close().stale_note
+    words = " ".join(office.text().split())
+    assert "The data ends on 2026-03-02, 9 days ago; Week 10, 2026 was due on 2026-03-11" in words
+    assert "It had to reach 2026-03-08." in words
+    assert "Since: 11 March 2026, 00:00 (Europe/London)" in words
+    assert "At risk: The weekly review of Week 10, 2026" in words
+    office.deliver(date(2026, 3, 11), "activity")
+    office.watch(hours=10)
+    assert office.mails()[1:] == [(OWNER, "recovered: the feed activity is late")]
 
 
 # ---- channels ------------------------------------------------------------------------------
@@ -227,6 +333,30 @@ def test_an_address_refused_for_good_goes_to_the_lead(open_office: OfficeFactory
     office.watch(minutes=1)
     office.watch(minutes=1)
     assert office.mails() == [(LEAD, "5 faults (5 new)")]
+
+
+def test_reminders_that_are_refused_for_good_go_to_the_lead_and_do_not_end(
+    open_office: OfficeFactory,
+) -> None:
+    """The owner's address took the first word and refuses ever after; no chat is set."""
+    answers = {OWNER: in_turn("250", "rcpt:550"), LEAD: in_turn("250")}
+    office = open_office(behave=lambda to: answers[to](to), alerts={"escalation_hours": 24 * 20})
+    office.deliver(date(2026, 10, 1))
+    office.deliver(date(2026, 11, 2), "org_units", "courses", "enrolments", "activity")
+    office.watch(days=30)  # Thursday 5 November
+    for hours in (24, 72, 24):  # Friday, Monday, Tuesday
+        with pytest.raises(Problem, match="refused for good"):
+            office.watch(hours=hours)
+        office.watch(minutes=1)
+        office.watch(minutes=1)
+    assert office.mails() == [
+        (OWNER, "new: the feed people is late"),
+        *[(LEAD, "still open: the feed people is late")] * 3,
+    ]
+    office.deliver(date(2026, 11, 9), "people")
+    with pytest.raises(Problem, match="refused for good"):
+        office.watch(minutes=1)
+    assert office.mails()[4:] == [(LEAD, "recovered: the feed people is late")]
 
 
 def test_refused_by_everybody_it_is_said_that_nobody_knows(open_office: OfficeFactory) -> None:

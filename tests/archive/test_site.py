@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
@@ -207,6 +208,10 @@ def test_data_quality_has_what_needs_somebody_first(archived: Settings, tmp_path
         "28 September 2026, number 2",
     ):
         assert words.lower() in feed.lower(), words
+    later = replace(QUALITY[0], deliveries=QUALITY[0].deliveries[1:])
+    shown = build_pages(reviews_of(archived), LOG, archived, [later])["quality/people.html"]
+    assert isinstance(shown, bytes)
+    assert b"A delivery was refused and not delivered again, since 28" in shown
     page = (tmp_path / "quality/people.html").read_text(encoding="utf-8")
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 6 and "<script" not in page
     assert "{{7*7}}" in page and "49" not in re.sub(r"\d{4}", "", feed.replace("{{7*7}}", ""))

@@ -60,6 +60,7 @@ def manifest_of(
         "content_hash": f"hash-of-{feed}-{day}-{sequence}",
         "event_days": [day - timedelta(days=1)] if feed == "activity" else [],
         "newest_on": day if CONTRACT[feed].kind == "snapshot" else day - timedelta(days=1),
+        "landed_at": LANDED_AT,
         **fields,
     }
     return DeliveryManifest(
@@ -72,7 +73,6 @@ def manifest_of(
         rows_accepted=rows,
         rows_rejected=rejected,
         rejected_by_reason={"unknown person": rejected} if rejected else {},
-        landed_at=LANDED_AT,
         **values,
     )
 

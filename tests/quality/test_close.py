@@ -12,12 +12,13 @@ import pytest
 from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import DeliveryManifest
 from orchestration.lake import Lake
-from orchestration.periods import Grain, Period
+from orchestration.periods import Grain, Period, at_hour, nth_working_day
 from orchestration.problems import Problem
 from orchestration.quality.close import (
     PeriodClose,
     close_period,
     code_version,
+    deadline,
     read_close,
     require_allowed,
 )
@@ -444,13 +445,40 @@ def test_the_gate_refuses_unless_the_close_allows(
         (
             "activity",
             [promoted("activity", day) for day in days(APR_1, date(2026, 4, 10))],
-            datetime(2026, 4, 16, tzinfo=UTC),
+            datetime(2026, 4, 14, tzinfo=UTC),
+            "fresh",
+        ),
+        # the week to 12 April was due on the third working day after it
+        (
+            "activity",
+            [promoted("activity", day) for day in days(APR_1, date(2026, 4, 10))],
+            datetime(2026, 4, 15, tzinfo=UTC),
+            "late",
+        ),
+        # with Easter between, the week to 5 April is due on the 9th
+        (
+            "activity",
+            [promoted("activity", day) for day in days(date(2026, 3, 20), date(2026, 4, 1))],
+            datetime(2026, 4, 8, tzinfo=UTC),
             "fresh",
         ),
         (
             "activity",
-            [promoted("activity", day) for day in days(APR_1, date(2026, 4, 10))],
-            datetime(2026, 4, 18, tzinfo=UTC),
+            [promoted("activity", day) for day in days(date(2026, 3, 20), date(2026, 4, 2))],
+            datetime(2026, 4, 9, tzinfo=UTC),
+            "late",
+        ),
+        # what comes less than weekly is only quiet between two months' ends
+        (
+            "certifications",
+            [promoted("certifications", date(2026, month, 1)) for month in (1, 2, 3, 4)],
+            datetime(2026, 5, 5, tzinfo=UTC),
+            "fresh",
+        ),
+        (
+            "certifications",
+            [promoted("certifications", APR_1 - timedelta(days=ago)) for ago in (20, 10, 0)],
+            datetime(2026, 4, 20, tzinfo=UTC),
             "quiet",
         ),
         (
@@ -470,6 +498,67 @@ def test_freshness_is_the_age_of_the_data(
 ) -> None:
     judged = freshness(make_settings(), feed, deliveries, now)
     assert judged.state == state, judged
+
+
+FROM, UNTIL = date(2025, 11, 1), date(2026, 6, 1)
+ALL_DAYS = days(date(2025, 8, 1), UNTIL)
+WEEKDAYS = {f"on {day:%A}s": ALL_DAYS[number::7] for number, day in enumerate(ALL_DAYS[:7])}
+RHYTHMS = {
+    "monthly": [day for day in ALL_DAYS if day.day == 1],
+    "monthly, delivered anew for two days": [day for day in ALL_DAYS if day.day <= 3],
+    "dated by the day, brought monthly": ALL_DAYS,
+    "fortnightly": ALL_DAYS[::14],
+    "weekly from Tuesday to Thursday": [
+        day + timedelta(days=number % 3) for number, day in enumerate(WEEKDAYS["on Tuesdays"])
+    ],
+    "every working day": [day for day in ALL_DAYS if day.weekday() < 5],
+    "every day": ALL_DAYS,
+    **WEEKDAYS,
+}
+
+
+@pytest.mark.parametrize("name", RHYTHMS)
+def test_a_week_raises_no_false_alarm(name: str, make_settings: Callable[..., Settings]) -> None:
+    """Seven months with Christmas and Easter, asked at noon, before the day's delivery comes: what
+    keeps its rhythm is late by no week."""
+    settings = {n: make_settings(activity={"deadline_days": n}) for n in (0, 3, 5)}
+    organisation = settings[0].organisation
+    coming = []
+    for day in RHYTHMS[name]:
+        # on a day that is no working day, people bring nothing
+        at = day if name in ("every day", "monthly") else nth_working_day(
+            day - timedelta(days=1), 1, organisation
+        )  # fmt: skip
+        dated = at
+        if name == "dated by the day, brought monthly":
+            at, dated = Period.containing(Grain.MONTH, day).end + timedelta(days=1), day
+        coming.append(promoted("activity", dated, landed_at=at_hour(at, 20, organisation)))
+    for day in days(FROM, UNTIL):
+        now = at_hour(day, 12, organisation)
+        come = [m for m in coming if m.landed_at < now][-70:]
+        for each in settings.values():
+            judged = freshness(each, "activity", come, now)
+            assert "Week" not in judged.message, (day, judged)
+
+
+def test_a_daily_feed_is_late_when_the_weekly_close_stops_waiting(
+    make_settings: Callable[..., Settings],
+) -> None:
+    """It stops on any day of four months: late from the deadline of the first week it lacks."""
+    settings = make_settings()
+    declared = settings.feeds["activity"]
+    for last in days(date(2025, 12, 1), date(2026, 3, 31)):
+        come = [promoted("activity", day) for day in days(last - timedelta(days=20), last)]
+        week = Period.containing(Grain.WEEK, last)  # a delivery speaks for the day before
+        month = Period.containing(Grain.MONTH, last)
+        due = min(deadline(settings, declared, each.end) for each in (week, month))
+        late = [
+            day
+            for day in days(last, due)
+            if freshness(settings, "activity", come, at_hour(day, 0, settings.organisation)).state
+            == "late"
+        ]
+        assert late == [due], last
 
 
 def test_an_optional_feed_that_never_came_is_not_late(

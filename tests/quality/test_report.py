@@ -97,6 +97,38 @@ def test_refused_since_the_first_of_an_unbroken_row(settings: Settings, lake: La
     assert ("No.", "mend.", ENDS[5]) in told
 
 
+def test_refused_events_are_missing_until_their_date_is_delivered(
+    settings: Settings, lake: Lake
+) -> None:
+    """Activity is refused on 28 and 29 September and good ever after."""
+
+    def activity(day: date, sequence: int = 1, **more: Any) -> DeliveryManifest:
+        return manifest_of("activity", day, sequence, **{"verdict": "promoted", **more})
+
+    last = [date(2026, 9, 20) + timedelta(days=number) for number in range(17)]
+    failed = ["few_rows_rejected: More than 10 %. Remedy: look."]
+    in_place(lake, *(activity(day) for day in last if day not in last[8:10]))
+    assert report(settings, lake, "activity").standing == "sound"
+    in_place(
+        lake, *(activity(d, verdict="refused", failed_expectations=failed) for d in last[8:10])
+    )
+    found = report(settings, lake, "activity")
+    assert (found.standing, found.since) == ("refused", date(2026, 9, 28))
+    assert [(fault.what, fault.refuses) for fault in found.faults] == [
+        (
+            "refused and not delivered again, so that what it held is missing: 2026-09-28.001, "
+            "2026-09-29.001. 2026-09-29.001: More than 10 %.",
+            True,
+        )
+    ]
+    assert "deliver the same date again" in found.faults[0].remedy
+    in_place(lake, activity(last[8], 2))
+    assert report(settings, lake, "activity").since == date(2026, 9, 29)
+    in_place(lake, activity(last[9], 2))
+    found = report(settings, lake, "activity")
+    assert (found.standing, found.faults) == ("sound", ())
+
+
 def test_a_broken_file_and_the_rows_of_the_one_before(settings: Settings, lake: Lake) -> None:
     broken = "file people_2026-09-28.csv, column Email: the column is missing. Remedy: send it."
     in_place(
