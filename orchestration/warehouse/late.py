@@ -230,7 +230,6 @@ def _prepare(settings: Settings, lake: Lake, connection: duckdb.DuckDBPyConnecti
     for statement in (
         f"CREATE MACRO local_day(moment) AS CAST(moment AT TIME ZONE {zone} AS DATE)",
         f"CREATE MACRO forever() AS {FOREVER}",
-        "CREATE SEQUENCE numbers",
         "CREATE MACRO is_cancelled(status) AS lower(trim(status)) IN "
         f"({', '.join(quoted(status) for status in CANCELLED)})",
         f"CREATE VIEW enrolments AS SELECT * FROM {versions('enrolments')}",
@@ -376,12 +375,18 @@ def _compare(
     *,
     append: bool = False,
 ) -> None:
-    """``was_known`` against ``is_known`` by key, into ``changed``."""
+    """``was_known`` against ``is_known`` by key, into ``changed``.
+
+    Rows are numbered in the order of their keys, so that what is noted has the same bytes always.
+    """
     contract = CONTRACT[feed]
     first = identifier(contract.key[0])
     key = " AND ".join(f"w.{identifier(n)} = i.{identifier(n)}" for n in contract.key)
+    order = ", ".join(f"coalesce(before.{n}, after.{n})" for n in map(identifier, contract.key))
+    numbered = _count(connection, "changed") if append else 0
     query = (
-        f"SELECT nextval('numbers') AS row_number, before, after, {day} AS day, {until} AS until "
+        f"SELECT {numbered} + row_number() OVER (ORDER BY {order}) AS row_number, before, after, "
+        f"{day} AS day, {until} AS until "
         f"FROM (SELECT CASE WHEN w.{first} IS NOT NULL THEN w END AS before, "
         f"CASE WHEN i.{first} IS NOT NULL THEN i END AS after "
         f"FROM was_known AS w FULL JOIN is_known AS i ON {key}) "

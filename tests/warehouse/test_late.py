@@ -54,6 +54,17 @@ def test_late_activity_touches_its_week_month_and_quarter_and_its_unit(town: Tow
     }
 
 
+def test_rows_are_noted_in_the_order_of_their_keys_however_they_came(town: Town) -> None:
+    town.close()
+    days = [date(2026, 9, 1) + timedelta(number) for number in range(28)]
+    rows = [event(f"e{day:%d}", "ann", f"{day}") for day in days]
+    town.arrive("activity", date(2026, 11, 9), [*rows[::-2], *rows[::2]])
+    note_arrivals(town.settings, town.lake)
+    (file,) = town.lake.files("late", "activity")
+    noted = sorted(town.lake.read_rows(file), key=lambda row: row["row_number"])
+    assert [row["first_on"] for row in noted] == days
+
+
 def test_a_corrected_delivery_touches_what_it_corrects(town: Town) -> None:
     day = date(2026, 10, 5)
     rows = [event("e1", "ann", "2026-10-04"), event("e2", "bob", "2026-10-02")]
