@@ -27,7 +27,8 @@ class Freshness:
         state: ``late`` (a deadline passed without the data it was for), ``quiet`` (nothing new
             for longer than usual, no deadline passed yet), ``fresh``, or ``not_connected``
             (optional, and nothing was ever in force).
-        covered_until: last day the deliveries in force speak for.
+        covered_until: last day the deliveries in force speak for; of activity whose deliveries go
+            on without events, the day of the newest event.
         age_days: days from then to today.
         due_on: the deadline that passed last.
         needed_until: last day that the data had to cover by that deadline.
@@ -58,13 +59,21 @@ def freshness(
     month = latest_closed(Grain.MONTH, today)
     while today < deadline(settings, declared, month.end):
         month = month.shift(-1)
-    covered = covered_until(feed, standing)
+    covered = reach = covered_until(feed, standing)
+    said = "the data ends on"
+    event = _newest_event(feed, standing)
+    quiet = timedelta(days=declared.max_quiet_days)
+    is_idle = covered is not None and event is not None and event + quiet < covered
+    if is_idle and event is not None:  # deliveries go on, and the close counts events
+        covered, reach = event, event + quiet
+        said = "deliveries go on, and their newest event is of"
     age = (today - covered).days if covered else None
     missed, due = month, deadline(settings, declared, month.end)
-    if covered is not None and _comes_weekly(settings, feed, standing):
-        week, week_due = _first_week_lacking(settings, feed, standing, covered)
+    if reach is not None and _comes_weekly(settings, feed, standing):
+        expected = date.min if is_idle else _next_expected(settings, standing)
+        week, week_due = _first_week_lacking(settings, feed, reach, expected)
         # where both are lacking, what was due first: since then it is late
-        if week_due <= today and (covered >= needed_until(feed, month) or week_due < due):
+        if week_due <= today and (reach >= needed_until(feed, month) or week_due < due):
             missed, due = week, week_due
     needed = needed_until(feed, missed)
 
@@ -75,12 +84,12 @@ def freshness(
         if covered is None:
             return result("not_connected", "nothing was ever recorded, which is no fault.")
         return result("fresh", f"the last word is of {covered}; nothing new is no fault.")
-    if covered is None:
+    if covered is None or reach is None:
         if not declared.required:
             return result("not_connected", "optional, and no delivery was ever in force.")
         return result("late", f"no delivery is in force; {missed.label} was due on {due}.")
-    said = f"the data ends on {covered}, {age} days ago"
-    if covered < needed:
+    said = f"{said} {covered}, {age} days ago"
+    if reach < needed:
         return result("late", f"{said}; {missed.label} was due on {due}.")
     allowed = _usual_gap(standing) + declared.max_quiet_days
     if feed != "business_outcomes" and age is not None and age > allowed:
@@ -116,20 +125,30 @@ def _is_weekly(dates: Collection[date]) -> bool:
     return (recent[-1] - recent[0]).days <= 7 * (len(recent) - 1)
 
 
+def _newest_event(feed: FeedName, standing: Sequence[DeliveryManifest]) -> date | None:
+    if feed != "activity":
+        return None
+    return max((day for m in standing for day in m.event_days), default=None)
+
+
+def _next_expected(settings: Settings, standing: Sequence[DeliveryManifest]) -> date:
+    """The working day on which the next delivery comes, if it comes as usual."""
+    gap = timedelta(days=_usual_gap(standing) - 1)
+    newest = max(m.delivery_date for m in standing)
+    return nth_working_day(newest + gap, 1, settings.organisation)
+
+
 def _first_week_lacking(
-    settings: Settings, feed: FeedName, standing: Sequence[DeliveryManifest], covered: date
+    settings: Settings, feed: FeedName, reach: date, expected: date
 ) -> tuple[Period, date]:
     """The first week that is not covered though it could be by its deadline, and that.
 
     What comes on Fridays is never there by Wednesday: a week whose deadline is no later than the
-    working day on which the next delivery is expected is left to that one. However soon the
-    deadline, a feed has the Monday to bring the Sunday in.
+    day on which the next delivery is expected is left to that one. However soon the deadline, a
+    feed has the Monday to bring the Sunday in.
     """
     days = max(settings.feeds[feed].deadline_days, 2)
-    gap = timedelta(days=_usual_gap(standing) - 1)
-    newest = max(m.delivery_date for m in standing)
-    expected = nth_working_day(newest + gap, 1, settings.organisation)
-    week = Period.containing(Grain.WEEK, covered + timedelta(days=1))
+    week = Period.containing(Grain.WEEK, reach + timedelta(days=1))
     while (due := nth_working_day(week.end, days, settings.organisation)) <= expected:
         week = week.shift(1)
     return week, due

@@ -561,6 +561,37 @@ def test_a_daily_feed_is_late_when_the_weekly_close_stops_waiting(
         assert late == [due], last
 
 
+@pytest.mark.parametrize("comes", ["daily", "monthly"])
+def test_deliveries_without_new_events_are_late_as_the_close_has_it(
+    lake: Lake, make_settings: Callable[..., Settings], comes: str
+) -> None:
+    """Activity is delivered on, but its newest event is of 4 March: seven days are allowed."""
+    settings = make_settings()
+    had = days(date(2026, 2, 1), date(2026, 3, 4))
+    come = [
+        promoted("activity", day, event_days=[d for d in had if d < day][-3:])
+        for day in days(date(2026, 2, 10), date(2026, 4, 8))
+        if comes == "daily" or day.day == 1
+    ]
+    if comes == "monthly":
+        come += [promoted("activity", date(2026, 3, 5), event_days=had)]
+        come.sort(key=lambda m: m.delivery_date)
+    in_place(lake, *(m for m in whole_march() if m.feed != "activity"), *come)
+    # the close of the week to 15 March is the first that calls it stale; of months, March's
+    period = Period.parse("2026-W11" if comes == "daily" else "2026-03")
+    for each, verdict in ((period.shift(-1), "complete"), (period, "stale")):
+        feeds = close_period(settings, lake, each, "charter", LATER).feeds
+        assert feeds["activity"].verdict == verdict, each
+    due = deadline(settings, settings.feeds["activity"], period.end)
+    for day, state in ((due - timedelta(days=1), False), (due, True)):
+        now = at_hour(day, 12, settings.organisation)
+        standing = [m for m in come if m.delivery_date < day]
+        judged = freshness(settings, "activity", standing, now)
+        assert (judged.state == "late") is state, judged
+    assert judged.message.startswith("deliveries go on, and their newest event is of 2026-03-04")
+    assert (judged.due_on, judged.covered_until) == (due, date(2026, 3, 4))
+
+
 def test_an_optional_feed_that_never_came_is_not_late(
     make_settings: Callable[..., Settings],
 ) -> None:
