@@ -11,12 +11,15 @@ once more, drafts them anew and renews the archive; it sends nothing, and what w
 
 A review that is held when it falls due keeps a held intent. It is closed again once its feeds have
 recovered, at the next tick, and then goes out like any other, whatever was closed meanwhile.
+
+A close that wrote its verdict and then failed leaves a draft that is not its own. The review is
+held, the failed run is told, and the period is closed again once a day until its draft stands.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -39,7 +42,14 @@ from dagster import (
 )
 
 from orchestration.delivery.editions import open_intent
-from orchestration.delivery.mailings import EMAIL, MAILINGS, PACKS, Mailing, pack
+from orchestration.delivery.mailings import (
+    EMAIL,
+    MAILINGS,
+    PACKS,
+    Mailing,
+    pack,
+    published_together,
+)
 from orchestration.feeds.awaiting import awaiting
 from orchestration.lake import Lake
 from orchestration.periods import (
@@ -293,7 +303,10 @@ def _close_schedule(settings: Settings, grain: Grain) -> ScheduleDefinition:
                     keys[period] += "-released"  # at once, though it was closed today already
             for publication in publications(settings, state, lake, grain, today):
                 period = publication.period
-                if period not in keys and not publication.sealed and moved_feeds(lake, period):
+                if period in keys:
+                    continue
+                moved = not publication.sealed and moved_feeds(lake, period)
+                if moved or _outdated(settings, lake, period, published_together(grain)):
                     keys[period] = _reclose_key(period, today)
         if not keys:
             yield SkipReason(f"every due {grain} is closed")
@@ -323,6 +336,13 @@ def _is_released(
     return judge_period(settings, lake, period, close.charter_hash, now).allowed
 
 
+def _outdated(settings: Settings, lake: Lake, period: Period, mailings: Iterable[Mailing]) -> str:
+    """Why one of these drafts may not go out under the period's close; empty where all may."""
+    close = read_close(lake, period)
+    faults = (each.outdated(settings, period, close) for each in mailings) if close else ()
+    return next(filter(None, faults), "")
+
+
 def _publish_schedule(
     settings: Settings, mailing: Mailing, together: Sequence[Mailing]
 ) -> ScheduleDefinition:
@@ -344,6 +364,12 @@ def _publish_schedule(
                 why = _not_yet(settings, context, lake, mailing, publication, moment)
                 if why:
                     waits.append(f"{period.id} {why}")
+                    continue
+                if publication.opens and not publication.sealed:
+                    why = _outdated(settings, lake, period, together)
+                if why:
+                    _hold(state, together, period, f"it {why}.")
+                    waits.append(f"{period.id} is held: it {why}")
                     continue
                 for each in together if publication.opens else ():
                     open_intent(state, each.name, period.id, opened_by="schedule")
@@ -492,7 +518,9 @@ def _no_preview(
         return "is being closed"
     if period.id not in published_builds(lake, mailing.grain):
         return "has no figures yet"
-    return "" if mailing.is_drafted(settings, period) else "is not drafted yet"
+    if not mailing.is_drafted(settings, period):
+        return "is not drafted yet"
+    return _outdated(settings, lake, period, [mailing])
 
 
 def drop_late_previews(settings: Settings, state: State, mailing: Mailing, today: date) -> None:
@@ -587,14 +615,19 @@ def hold_due(
         close = read_close(lake, period)
         if close is None or close.allowed or not _opens(grain, period, sent, today):
             continue
-        for mailing in together:
-            intent = open_intent(state, mailing.name, period.id, opened_by="schedule")
-            pending = intent.status in (IntentStatus.OPEN, IntentStatus.HELD)
-            # what is sealed goes out as it was sealed
-            if pending and state.edition_of_intent(intent.intent_id) is None:
-                state.hold_intent(intent.intent_id, close.reason, by="close")
+        _hold(state, together, period, close.reason)
         held.append((period, close.reason))
     return held
+
+
+def _hold(state: State, together: Sequence[Mailing], period: Period, reason: str) -> None:
+    """Open and hold the intents of one review until its close, or its draft, allows it."""
+    for mailing in together:
+        intent = open_intent(state, mailing.name, period.id, opened_by="schedule")
+        pending = intent.status in (IntentStatus.OPEN, IntentStatus.HELD)
+        # what is sealed goes out as it was sealed
+        if pending and state.edition_of_intent(intent.intent_id) is None:
+            state.hold_intent(intent.intent_id, reason, by="close")
 
 
 def moved_feeds(lake: Lake, period: Period) -> list[str]:

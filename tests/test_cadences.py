@@ -35,9 +35,11 @@ from orchestration.quality.close import (
     FeedVerdict,
     PeriodClose,
     close_file,
+    manifest_hash,
     read_close,
     stands_on_now,
 )
+from orchestration.scorecard.draft import write_stands_on
 from orchestration.settings import Settings
 from orchestration.state import State
 from orchestration.warehouse.published import initialise_published, publish
@@ -110,6 +112,13 @@ class Organisation:
             allowed=allowed,
         )
         self.lake.write_json(close.model_dump(mode="json"), *close_file(period))
+
+    def was_drafted_on_its_close(self) -> None:
+        """April's draft notes the data of April's close, as its scorecard does."""
+        close = read_close(self.lake, APRIL)
+        assert close is not None
+        raw = manifest_hash({name: feed.stands_on for name, feed in close.feeds.items()})
+        write_stands_on(self.settings, APRIL, raw)
 
     def is_drafted(self, period: Period, letters: Sequence[str] = ()) -> None:
         make_draft(MONTHLY.draft(self.settings, period))
@@ -235,6 +244,27 @@ def test_it_waits_for_one_more_close_a_day_and_no_second(
     organisation.run("monthly_close", "reclose-2026-04-2026-05-08", status)
     organisation.receives()  # once more
     assert organisation.tick(PUBLISH, "2026-05-08 08:30") == ["publish-2026-04-2026-05-08"]
+
+
+def test_a_second_close_that_failed_holds_the_review_until_one_drafts_it(
+    organisation: Organisation,
+) -> None:
+    """It stored the new verdict; then its figures failed, and the draft is the one before."""
+    organisation.was_drafted_on_its_close()
+    organisation.receives()
+    organisation.run("monthly_close", "reclose-2026-04-2026-05-08", DagsterRunStatus.FAILURE)
+    organisation.was_closed(APRIL)
+    held = {("monthly", "2026-04"): "held", ("monthly_kit", "2026-04"): "held"}
+    for at in ("2026-05-08 08:30", "2026-05-08 18:30"):  # neither does the last tick let it out
+        told = organisation.tick(PUBLISH, at)
+        assert told == "2026-04 is held: it was drafted on other data than it was closed on"
+        assert organisation.intents() == held
+    # closed again once a day, however long ago it was due
+    assert "reclose-2026-04-2026-05-11" in organisation.tick(CLOSE, "2026-05-11 07:00")
+    assert "reclose-2026-04-2026-11-16" in organisation.tick(CLOSE, "2026-11-16 07:00")
+    organisation.was_drafted_on_its_close()
+    assert "2026-04" not in str(organisation.tick(CLOSE, "2026-11-16 08:00"))
+    assert "publish-2026-04-2026-11-16" in organisation.tick(PUBLISH, "2026-11-16 08:30")
 
 
 def test_without_a_second_close_it_goes_out_at_the_end_of_the_day(
@@ -368,6 +398,16 @@ def test_a_preview_that_a_person_opened_is_left_to_them(organisation: Organisati
 def test_letters_that_failed_to_render_are_waited_for(organisation: Organisation) -> None:
     (PREVIEW.draft(organisation.settings, APRIL) / "letters.json").unlink()
     assert organisation.tick(PREVIEWS, "2026-05-06 08:15") == "2026-04 is not drafted yet"
+
+
+def test_letters_of_other_data_than_the_close_wait(organisation: Organisation) -> None:
+    organisation.was_drafted_on_its_close()
+    organisation.receives()
+    organisation.was_closed(APRIL)  # and its figures failed
+    assert organisation.tick(PREVIEWS, "2026-05-06 08:15") == (
+        "2026-04 was drafted on other data than it was closed on"
+    )
+    assert organisation.intents() == {}
 
 
 # ---- what is left over ---------------------------------------------------------------------

@@ -34,7 +34,6 @@ from orchestration.delivery.editions import (
     Provenance,
     deliver,
     dry_run,
-    manifest_hash,
     open_intent,
     seal,
     settings_hash,
@@ -45,9 +44,10 @@ from orchestration.delivery.occasions import one_at_a_time, still_due
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key, period_partitions
 from orchestration.problems import Problem
+from orchestration.quality.close import manifest_hash
 from orchestration.scorecard.restated import to_json
 from orchestration.scorecard.since import restating
-from orchestration.settings import Settings
+from orchestration.settings import FeedName, Settings
 from orchestration.state import Edition, IntentStatus, State
 
 STAGE = "delivery"
@@ -237,13 +237,13 @@ class Sealing:
 def seal_period(
     state: State, settings: Settings, lake: Lake, mailing: Mailing, period: Period
 ) -> Sealing:
-    """Seal one period's mailing if its intent is open and its close allows.
+    """Seal one period's mailing if its intent is open, its close allows, its draft is of it.
 
     What a verdict refuses is held and goes out once the verdict allows; what a person held waits
     for that person. Without a single letter the intent of a mailing of letters is settled.
 
     Raises:
-        Problem: the close does not allow, or the edition cannot be sealed.
+        Problem: the close does not allow, the draft is of another, or the edition cannot be sealed.
     """
     from orchestration.quality.close import require_allowed
 
@@ -262,6 +262,13 @@ def seal_period(
         raise
     if intent is None:
         return Sealing("archived", state.latest_edition(mailing.name, period.id))
+    if why := mailing.outdated(settings, period, close):
+        state.hold_intent(intent.intent_id, f"it {why}.", by="close")
+        raise Problem(
+            f"{period.label} {why}: its pages are not those of its close.",
+            remedy=f"mend what made {period.grain.ritual}_close fail, then run it again; the "
+            "schedule does so once a day, and the review goes out then.",
+        )
     if intent.status is IntentStatus.HELD:
         state.release_intent(intent.intent_id, by="close")
     draft = mailing.draft(settings, period)
@@ -386,7 +393,7 @@ def read_audience(
 
 
 def provenance(
-    settings: Settings, draft: Path, period: Period, raw: Mapping[str, str]
+    settings: Settings, draft: Path, period: Period, raw: Mapping[FeedName, str]
 ) -> Provenance:
     """What an edition stands on, from its own scorecard and the period's close.
 

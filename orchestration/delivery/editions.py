@@ -43,6 +43,7 @@ from orchestration.delivery.recipients import Audience, Refusal
 from orchestration.periods import Period
 from orchestration.problems import Problem
 from orchestration.scorecard.draft import FILE as SCORECARD
+from orchestration.scorecard.draft import STANDS_ON
 from orchestration.scorecard.restated import FILE as RESTATEMENTS
 from orchestration.settings import Settings
 from orchestration.state import (
@@ -76,22 +77,10 @@ class Provenance:
     data_as_of: date | None
 
 
-def manifest_hash(stands_on: Mapping[str, str]) -> str:
-    """Hash of the raw data that figures stand on.
-
-    Args:
-        stands_on: of each feed, the hash over its deliveries in force, as the close has it.
-    """
-    return _hash(stands_on)
-
-
 def settings_hash(settings: Settings) -> str:
     """Hash of the settings in force; secrets are no part of them."""
-    return _hash(settings.model_dump(mode="json"))
-
-
-def _hash(value: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    values = settings.model_dump(mode="json")
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -491,7 +480,7 @@ def _copy_aside(
             continue
         if file.is_symlink():
             raise Problem("a draft may not hold symbolic links.", file=str(file))
-        if file.is_dir() or file.name in (MANIFEST, RESTATEMENTS):
+        if file.is_dir() or file.name in (MANIFEST, RESTATEMENTS, STANDS_ON):
             continue
         target = aside / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,9 @@ from typing import Any, Literal
 
 from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
+from orchestration.quality.close import PeriodClose, manifest_hash
+from orchestration.scorecard.draft import FILE as SCORECARD
+from orchestration.scorecard.draft import draft_folder, read_stands_on
 from orchestration.settings import Settings
 
 LETTERS, EMAIL = "letters.json", "email.json"
@@ -65,6 +68,24 @@ class Mailing:
     def is_drafted(self, settings: Settings, period: Period) -> bool:
         """Whether a whole draft lies there: what names the other files is written last."""
         return (self.draft(settings, period) / (LETTERS if self.personal else EMAIL)).is_file()
+
+    def outdated(self, settings: Settings, period: Period, close: PeriodClose) -> str:
+        """Why its draft may not go out under the period's close; empty where it may.
+
+        A close whose figures, scorecard or pages then failed leaves the draft of the close before.
+        """
+        raw = read_stands_on(settings, period)  # None: an older version kept none
+        judged = {name: feed.stands_on for name, feed in close.feeds.items()}
+        if raw is not None and raw != manifest_hash(judged):
+            return "was drafted on other data than it was closed on"
+        scorecard = draft_folder(settings, period) / SCORECARD
+        last = self.draft(settings, period) / (LETTERS if self.personal else EMAIL)
+        whole = (
+            not scorecard.exists()
+            or not last.exists()
+            or last.stat().st_mtime_ns >= scorecard.stat().st_mtime_ns
+        )
+        return "" if whole else "has a new scorecard and was not drafted to its end"
 
 
 PREVIEW = Mailing("monthly_preview", Grain.MONTH, sent="before", personal=True)

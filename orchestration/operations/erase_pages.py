@@ -221,6 +221,8 @@ def _edited(
             target = new / place
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(_without(file, traces))
+            # its age tells whether the pages were drafted after the scorecard
+            os.utime(target, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
     period_id = folder.name if name == folder.parent.name else folder.parent.name
     try:
         render(settings, name, period_id, new, pages, before=called)

@@ -212,6 +212,15 @@ def stands_on_now(lake: Lake) -> dict[FeedName, str]:
     }
 
 
+def manifest_hash(stands_on: Mapping[FeedName, str]) -> str:
+    """One hash over every delivery in force of every feed: the raw data that figures stand on.
+
+    Args:
+        stands_on: of each feed, the hash over its deliveries in force, as a close has it.
+    """
+    return hashlib.sha256(json.dumps(stands_on, sort_keys=True).encode()).hexdigest()
+
+
 def require_unmoved(close: PeriodClose, period: Period, now: Mapping[FeedName, str]) -> None:
     """Refuse to make figures on other data than the close judged.
 

@@ -26,7 +26,7 @@ from orchestration.scorecard.basis import basis_of
 from orchestration.scorecard.build import build_scorecard
 from orchestration.scorecard.charter import load_charter
 from orchestration.scorecard.consistency import inconsistencies
-from orchestration.scorecard.draft import write_leaders, write_scorecard
+from orchestration.scorecard.draft import write_leaders, write_scorecard, write_stands_on
 from orchestration.scorecard.evidence import keep_evidence
 from orchestration.scorecard.figures import Figures
 from orchestration.scorecard.leaders import pages as leader_pages
@@ -36,6 +36,7 @@ from orchestration.scorecard.since import keep_restatements, restated_since
 from orchestration.scorecard.unreached import unreached
 from orchestration.settings import Settings
 from orchestration.state import State
+from orchestration.warehouse.published import raw_state_of
 
 STAGE = "scorecard"
 CHECK = "scorecard_consistent"
@@ -83,7 +84,7 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         kinds={"python", "json"},
     )
     def scorecard(context: AssetExecutionContext) -> Iterator[Any]:
-        from orchestration.quality.close import require_allowed
+        from orchestration.quality.close import manifest_hash, require_allowed
 
         lake = Lake(settings.lake_url, settings.duckdb)
         periods = sorted(
@@ -93,6 +94,10 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         charter = load_charter(settings)
         faults: list[str] = []
         for period, close in zip(periods, closes, strict=True):
+            # what the figures were built from: the close may be of a later day, if dbt failed then
+            raw = raw_state_of(lake, period) or manifest_hash(
+                {name: feed.stands_on for name, feed in close.feeds.items()}
+            )
             marts = load_marts(lake, period)
             basis = basis_of(close)
             card = build_scorecard(marts, period, basis, settings, charter)
@@ -116,6 +121,7 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
             if wrong:
                 continue  # the period's last good scorecard stays
             file = write_scorecard(settings, period, card)
+            write_stands_on(settings, period, raw)
             keep_evidence(
                 settings,
                 lake,

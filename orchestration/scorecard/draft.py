@@ -17,6 +17,9 @@ from orchestration.scorecard.model import LeaderPage, Scorecard
 from orchestration.settings import Settings
 
 FILE = "scorecard.json"
+STANDS_ON = "stands-on.json"
+"""The raw data that a draft's figures stand on; sealed as the edition's manifest hash. It is no
+part of the scorecard: data that move no figure leave a draft as it is."""
 _PAGES = TypeAdapter(tuple[LeaderPage, ...])
 
 
@@ -39,6 +42,21 @@ def canonical_json(document: Any) -> bytes:
 def write_scorecard(settings: Settings, period: Period, scorecard: Scorecard) -> Path:
     """Write the period's scorecard, whole or not at all; returns the file."""
     return write_beside(draft_folder(settings, period) / FILE, to_json(scorecard))
+
+
+def write_stands_on(settings: Settings, period: Period, raw: str) -> None:
+    """Note, once the scorecard is written, the hash of the raw data that it stands on.
+
+    A run that dies before it does so leaves the hash of the draft before, which holds the review
+    until the period is drafted again.
+    """
+    write_beside(draft_folder(settings, period) / STANDS_ON, canonical_json({"manifest_hash": raw}))
+
+
+def read_stands_on(settings: Settings, period: Period) -> str | None:
+    """Hash of the raw data that a period's draft stands on; None in one of an older version."""
+    file = draft_folder(settings, period) / STANDS_ON
+    return json.loads(file.read_bytes())["manifest_hash"] if file.is_file() else None
 
 
 def leaders_file(settings: Settings, period: Period) -> Path:

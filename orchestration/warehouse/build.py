@@ -24,7 +24,7 @@ from orchestration.feeds.deliveries import in_force, manifests
 from orchestration.lake import Lake, quoted
 from orchestration.periods import Grain, Period
 from orchestration.problems import Problem
-from orchestration.quality.close import stands_on_now
+from orchestration.quality.close import manifest_hash, stands_on_now
 from orchestration.settings import Settings
 from orchestration.warehouse.charter import charter_hash, charter_in_force
 from orchestration.warehouse.control import write_event_days
@@ -275,7 +275,7 @@ def _run_dbt(settings: Settings, tag: str) -> None:
 
 def raw_state_hash(lake: Lake) -> str:
     """One hash over every delivery in force of every feed: what raw data figures stand on."""
-    return hashlib.sha256(json.dumps(stands_on_now(lake), sort_keys=True).encode()).hexdigest()
+    return manifest_hash(stands_on_now(lake))
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,13 @@ def figures_in_force(lake: Lake, grain: Grain) -> dict[str, PublishedFigures]:
     return found
 
 
+def raw_state_of(lake: Lake, period: Period) -> str | None:
+    """Hash of the raw data that a period's build in force stands on; None where it tells none."""
+    build = published_builds(lake, period.grain).get(period.id)
+    place = ("published", period.grain.value, period.id, str(build), BUILD)
+    return lake.read_json(*place).get("raw_state_hash") if lake.exists(*place) else None
+
+
 def history_hash(figures: Mapping[str, PublishedFigures], period: Period) -> str:
     """One hash over the levels of every period before this one."""
     before = {name: f.levels for name, f in figures.items() if Period.parse(name) < period}

@@ -50,9 +50,9 @@ def make_settings(home: Path, **delivery: object) -> Settings:
     )
 
 
-def make_draft(folder: Path, words: str = "78 %") -> Path:
+def make_draft(folder: Path, words: str = "78 %", card: bytes | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scorecard.json").write_text(json.dumps({"value": words}))
+    (folder / "scorecard.json").write_bytes(card or json.dumps({"value": words}).encode())
     (folder / "email.html").write_text(
         f"<p>Größe {words} <img src='cid:scorecard'></p>\n.\n" + "long line " * 200,
         encoding="utf-8",

@@ -210,8 +210,7 @@ def test_a_decision_that_waited_is_asked_of_another_and_keeps_its_entry() -> Non
 
 
 def sealed(state: State, settings: Settings, draft: Path, content: Scorecard) -> Edition:
-    make_draft(draft)
-    (draft / "scorecard.json").write_bytes(to_json(content))
+    make_draft(draft, card=to_json(content))
     # 23:30 in London on the 6th is the 6th there
     state.now = lambda: datetime(2026, 11, 6, 23, 30, tzinfo=UTC)
     edition = seal_edition(state, settings, draft, "ada@example.org")
@@ -311,8 +310,7 @@ def test_a_weekly_digest_enters_its_warnings(tmp_path: Path) -> None:
 @pytest.fixture
 def line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Runs the monthly delivery over a draft that asks for three things."""
-    draft = make_draft(pack(Grain.MONTH).draft(settings, PERIOD))
-    (draft / "scorecard.json").write_bytes(to_json(card()))
+    make_draft(pack(Grain.MONTH).draft(settings, PERIOD), card=to_json(card()))
     holder = {"role": "ld_head", "email": "ada@example.org", "person_id": "P1", "is_active": True}
     monkeypatch.setattr(close_module, "require_allowed", lambda *_: SimpleNamespace(feeds={}))
     monkeypatch.setattr(published, "read_published", lambda *_, **__: [holder])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -25,7 +26,8 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key
 from orchestration.problems import Problem
 from orchestration.quality import close as close_module
-from orchestration.scorecard.draft import to_json
+from orchestration.quality.close import manifest_hash
+from orchestration.scorecard.draft import to_json, write_stands_on
 from orchestration.settings import Settings
 from orchestration.state import State
 from orchestration.warehouse import published
@@ -76,10 +78,8 @@ class World:
 
     def draft(self, period: Period, words: str = "78 %", of: Period | None = None) -> None:
         folder = self.settings.home / "drafts" / "monthly" / period.id
-        make_draft(folder, words)
-        (folder / "scorecard.json").write_bytes(
-            to_json(typical(period_id=(of or period).id, sentence=words, decisions=()))
-        )
+        card = typical(period_id=(of or period).id, sentence=words, decisions=())
+        make_draft(folder, words, to_json(card))
 
     def run(
         self,
@@ -221,6 +221,35 @@ def test_what_a_person_held_waits_for_the_person(world: World) -> None:
     with State.open(world.settings) as state:
         state.release_intent(intent, by="person")
     assert world.metadata(world.run(), "month_delivery")["sent"] == 2
+
+
+@pytest.mark.parametrize("fault", ["figures", "pages"])
+def test_what_a_failed_close_left_is_held_until_it_is_drafted_again(
+    world: World, fault: str
+) -> None:
+    """Data moved; the close was stored anew, then its figures or its pages failed."""
+    intent = world.open()
+    raw = manifest_hash({"activity": "hash"})
+    write_stands_on(world.settings, PERIOD, raw if fault == "pages" else "an earlier one")
+    email = world.settings.home / "drafts" / "monthly" / PERIOD.id / "email.json"
+    if fault == "pages":
+        os.utime(email, ns=(0, 0))
+    refused = world.run()
+    words = {"figures": "drafted on other data than", "pages": "not drafted to its end"}[fault]
+    assert not refused.success and words in failure(refused)
+    with State.open(world.settings) as state:
+        held = state.intent(intent)
+        assert (held.status, held.held_by) == ("held", "close") and words in held.reason
+        assert state.editions() == []
+    assert world.mails == []
+    # the close of the next day succeeds
+    write_stands_on(world.settings, PERIOD, raw)
+    email.touch()
+    assert world.metadata(world.run(), "month_delivery")["sent"] == 2
+    with State.open(world.settings) as state:
+        (edition,) = state.editions()
+        assert edition.manifest_hash == raw
+        assert not (Path(edition.folder) / "stands-on.json").exists()
 
 
 def test_a_later_verdict_does_not_stop_what_is_sealed(world: World) -> None:

@@ -341,9 +341,8 @@ class World:
         ]  # fmt: skip
         self.holders = [("executive_sponsor", ADA), ("ld_head", BOB), ("elt_member", ADA)]
         for period in (PERIOD, QUARTER):
-            draft = make_draft(pack(period.grain).draft(self.settings, period))
             card = typical(ritual=period.grain.ritual, period_id=period.id, decisions=())
-            (draft / "scorecard.json").write_bytes(to_json(card))
+            make_draft(pack(period.grain).draft(self.settings, period), card=to_json(card))
 
     def require_allowed(self, lake: Any, period: Period) -> Any:
         return SimpleNamespace(feeds={})

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from dagster import ExecuteInProcessResult
 
-from orchestration.delivery.editions import manifest_hash, settings_hash
+from orchestration.delivery.editions import settings_hash
 from orchestration.delivery.rebuild import rebuild
 from orchestration.operations.backup import backup
 from orchestration.operations.restore import restore
-from orchestration.quality.close import code_version, read_close
+from orchestration.quality.close import code_version, manifest_hash, read_close
 from orchestration.runs import project_instance
 from orchestration.state import State
 from tests.line.reviewed import LAST, Organisation, failures

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
+from orchestration.delivery.mailings import pack
 from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, period_partitions
-from orchestration.quality.close import PeriodClose
+from orchestration.quality.close import PeriodClose, manifest_hash, read_close
 from orchestration.scorecard import assets
-from orchestration.scorecard.draft import read_leaders, read_scorecard
+from orchestration.scorecard.draft import read_leaders, read_scorecard, read_stands_on
 from orchestration.scorecard.marts import Marts
 from orchestration.settings import OrganisationSettings, PathSettings, Settings
+from orchestration.warehouse.published import BUILD, _write_index
 from tests.scorecard.conftest import fill
 
 if TYPE_CHECKING:
@@ -134,6 +136,25 @@ def test_one_month(full_case: Case, settings: Settings, monkeypatch: pytest.Monk
     assert not any(name in json.dumps(figures) for name in ("Ada Byron", "Grace Hopper"))
     (evaluation,) = result.get_asset_check_evaluations()
     assert evaluation.passed
+    assert read_stands_on(settings, Period.parse("2026-10")) == manifest_hash({})
+
+
+def test_a_draft_notes_the_data_of_its_figures_not_of_a_later_close(
+    full_case: Case, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The close was made again, and its figures failed: those in force are of the data before."""
+    give(full_case, monkeypatch)
+    lake, october = Lake(settings.lake_url), Period.parse("2026-10")
+    close(settings, october)
+    lake.write_json({"raw_state_hash": "before"}, "published", "month", october.id, "b1", BUILD)
+    _write_index(lake, Grain.MONTH, {october.id: "b1"})
+    assert run(settings, "2026-10-01").success
+    assert read_stands_on(settings, october) == "before"
+    found = read_close(lake, october)
+    assert found is not None
+    assert "on other data than it was closed on" in pack(Grain.MONTH).outdated(
+        settings, october, found
+    )
 
 
 def test_the_leaders_pages_lie_beside_the_drafts_and_a_week_has_none(
