@@ -12,14 +12,14 @@ from orchestration.feeds.landing import feed_lock, land_range
 from orchestration.lake import Lake
 from orchestration.problems import Problem
 from orchestration.quality.expectations import Judgement
-from orchestration.quality.publish import publish
+from orchestration.quality.publish import Judge, publish
 from orchestration.settings import FeedName, Settings
 from orchestration.warehouse.fold import bring_versions_up_to_date
 
 LANDED: tuple[FeedName, ...] = ("people", "activity")
 
 
-def settings_of(home: Path, lake: Path | None = None, lock_seconds: float = 600) -> Settings:
+def settings_of(home: Path, lake: Path | str | None = None, lock_seconds: float = 600) -> Settings:
     return Settings.model_validate(
         {
             "organisation": {"name": "Killed"},
@@ -34,7 +34,12 @@ def settings_of(home: Path, lake: Path | None = None, lock_seconds: float = 600)
     )
 
 
-def ingest(settings: Settings) -> None:
+def passed(_: FeedName, judged: Sequence[DeliveryManifest]) -> list[Judgement]:
+    """Every staged delivery passes: what is tested here is not the expectations."""
+    return [Judgement(m.delivery_id, failed=[], warned=[]) for m in judged]
+
+
+def ingest(settings: Settings, judge: Judge = passed) -> None:
     """Land the dates that await it, publish them, and fold the snapshots: as runs do."""
     lake = Lake(settings.lake_url, settings.duckdb)
     dates = awaiting_dates(settings, lake)
@@ -43,13 +48,8 @@ def ingest(settings: Settings) -> None:
             land_range(settings, lake, feed, min(dates), max(dates))
             with feed_lock(settings, feed):
                 found = manifests(lake, feed, min(dates), max(dates))
-                publish(lake, feed, found, judge=passed)
+                publish(lake, feed, found, judge=judge)
     bring_versions_up_to_date(settings, lake, "people")
-
-
-def passed(_: FeedName, judged: Sequence[DeliveryManifest]) -> list[Judgement]:
-    """Every staged delivery passes: what is tested here is not the expectations."""
-    return [Judgement(m.delivery_id, failed=[], warned=[]) for m in judged]
 
 
 if __name__ == "__main__":
