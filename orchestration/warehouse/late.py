@@ -4,17 +4,19 @@ Every publication of a feed has a number (its arrival), and figures keep the new
 close knew. What each later arrival changed is noted once: the rows that differ from what was in
 force before it, and the days for which they do. A row of activity counts on its day; a snapshot
 delivered late, up to the next one; a snapshot of today touches the past only where it tells of it,
-such as a completion of last month. What concerns no closed day is not kept, so a delivery in time
-costs one look.
+such as a completion of last month; a delivery also ends the time for which nothing was delivered.
+What concerns no closed day is not kept, so a delivery in time costs one look.
 
 ``late/<feed>/<arrival>.parquet`` holds one row a changed row and reach; it names units, nobody.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -26,8 +28,10 @@ from orchestration.feeds.deliveries import DeliveryManifest, last_arrival, manif
 from orchestration.lake import Lake, identifier, quoted
 from orchestration.periods import Grain, Period
 from orchestration.settings import FeedName, Settings
+from orchestration.warehouse.charter import charter_rows
 from orchestration.warehouse.late_reach import (
     CANCELLED,
+    COVERAGE,
     FOREVER,
     ONLY_THEIR_DAYS,
     REACHES,
@@ -207,36 +211,67 @@ def _note_feed(
             _prepare(settings, lake, connection)
             is_event = CONTRACT[feed].kind == "events"
             find = _find_changed_events if is_event else _find_changed_rows
-            if find(settings, lake, connection, feed, before, now, arrived, horizon):
-                _write_touches(lake, connection, feed, arrival, arrived, horizon)
+            changed = find(settings, lake, connection, feed, before, now, arrived, horizon)
+            if changed and not is_event:
+                _place(lake, connection, feed)
+            if changed and feed in ("leader_actions", "records"):
+                _lay_said(lake, connection, now, feed)
+            if changed and feed == "courses":
+                _lay_learned(lake, connection)
+            _lay_covered(connection, before, now)
+            _write_touches(lake, connection, feed, arrival, arrived, horizon, changed)
         lake.write_json({**noted, feed: arrival}, *_NOTED)
 
 
 def _in_force_at(
-    promoted: Sequence[DeliveryManifest], arrival: int
+    promoted: Sequence[DeliveryManifest], arrival: int | None = None
 ) -> dict[date, DeliveryManifest]:
-    """Of each date, the delivery that was in force once this arrival was published."""
+    """Of each date, the delivery that was in force once this arrival (the newest) was published."""
     ordered = sorted(promoted, key=lambda m: m.delivery_id)
-    return {m.delivery_date: m for m in ordered if m.arrival <= arrival}
+    return {m.delivery_date: m for m in ordered if arrival is None or m.arrival <= arrival}
 
 
 def _prepare(settings: Settings, lake: Lake, connection: duckdb.DuckDBPyConnection) -> None:
     """The macros and relations that the queries of touches read."""
     zone = quoted(settings.organisation.time_zone)
 
-    def versions(feed: str) -> str:
-        return f"read_parquet({quoted(lake.path('versions', f'{feed}.parquet'))})"
+    def versions(feed: FeedName) -> str:
+        return _versions(lake, feed)
 
+    charter = charter_rows(settings)
+
+    def listed(seed: str, column: str, **where: str) -> str:
+        rows = [row for _, row in charter[seed] if where.items() <= row.items()]
+        values = ", ".join(sorted({f"({quoted(row[column])})" for row in rows if row[column]}))
+        return f"VALUES {values}" if values else "SELECT '' WHERE false"
+
+    def longest(rule: str) -> int:
+        values = [row["value"] for _, row in charter["review_rules"] if row["rule"] == rule]
+        return max((math.ceil(Decimal(value)) for value in values), default=0)
+
+    messages = " UNION ALL ".join(
+        f"SELECT DATE '{row['issued_on']}' AS issued_on, DATE '{row['expires_on']}' AS expires_on"
+        for _, row in charter["messages"]
+    )
     for statement in (
         f"CREATE MACRO local_day(moment) AS CAST(moment AT TIME ZONE {zone} AS DATE)",
         f"CREATE MACRO forever() AS {FOREVER}",
         "CREATE MACRO is_cancelled(status) AS lower(trim(status)) IN "
         f"({', '.join(quoted(status) for status in CANCELLED)})",
+        f"CREATE MACRO stalled_after() AS {longest('stalled_after_days')}",
+        f"CREATE MACRO unused_after() AS {longest('unused_after_days')}",
+        "CREATE VIEW messages AS "
+        + (messages or "SELECT NULL::DATE AS issued_on, NULL::DATE AS expires_on WHERE false"),
         f"CREATE VIEW enrolments AS SELECT * FROM {versions('enrolments')}",
         "CREATE VIEW courses AS SELECT course_id, bool_or(is_mandatory) AS is_mandatory, "
-        f"bool_or(is_flagship) AS is_flagship FROM {versions('courses')} GROUP BY course_id",
-        f"CREATE VIEW leaders AS SELECT DISTINCT person_id FROM {versions('people')} "
-        "WHERE lower(trim(leader_level)) = 'elt'",
+        "bool_or(is_flagship) OR course_id IN "
+        f"({listed('programme_courses', 'course_id', kind='flagship')}) AS is_flagship, "
+        "bool_or(is_mandatory) AND (max(duration_minutes) > 0 OR max(published_on) IS NOT NULL) "
+        f"AS is_warned_of FROM {versions('courses')} GROUP BY course_id",
+        "CREATE VIEW leaders AS SELECT person_id FROM "
+        f"{versions('people')} WHERE lower(trim(leader_level)) <> 'none' "
+        f"UNION SELECT sponsor_person_id FROM {versions('org_units')} "
+        f"UNION ({listed('governance_roles', 'person_id')})",
         "CREATE VIEW homes AS SELECT person_id, org_unit_id, CASE WHEN row_number() OVER ("
         "PARTITION BY person_id ORDER BY valid_from) = 1 THEN DATE '0001-01-01' ELSE valid_from "
         f"END AS applies_from FROM {versions('people')}",
@@ -298,12 +333,12 @@ def _find_changed_events(
         days = sorted({d for m in (*arrived, *replaced) for d in m.event_days if d <= horizon})
         if not days:
             return False
-    key = ", ".join(identifier(name) for name in contract.key)
+    key = _key(feed)
     happened = identifier(contract.event_time or "")
     timed = contract.column(contract.event_time or "").sql_type == "TIMESTAMPTZ"
     day = f"local_day({happened})" if timed else happened
-    # what is recorded of the past tells of it in other columns
-    late = "true" if feed == "records" else f"{day} <= DATE '{horizon}'"
+    # elsewhere a row of today may take the place of one that told of the past
+    late = f"{day} <= DATE '{horizon}'" if feed == "activity" else "true"
     connection.execute(
         f"CREATE TABLE asked AS SELECT DISTINCT {key} FROM "
         f"({_files(lake, feed, [*arrived, *replaced], days)}) WHERE {late}"
@@ -339,28 +374,173 @@ def _find_changed_rows(
             continue
         following = min((d for d in now if d > day), default=None)
         until = f"DATE '{following}'" if following else "CAST(NULL AS DATE)"
-        connection.execute(
-            f"CREATE OR REPLACE TABLE is_known AS {_contract(lake, feed, [manifest])}"
-        )
-        if changes:  # says nothing of what it does not name, for as long as nothing else does
-            key = ", ".join(identifier(name) for name in CONTRACT[feed].key)
-            columns = ", ".join(identifier(name) for name in CONTRACT[feed].column_names)
-            versions = quoted(lake.path("versions", f"{feed}.parquet"))
-            connection.execute(
-                f"CREATE OR REPLACE TABLE was_known AS SELECT {columns} "
-                f"FROM read_parquet({versions}) SEMI JOIN is_known USING ({key}) "
-                f"WHERE valid_from < DATE '{day}' "
-                f"AND (valid_to IS NULL OR valid_to >= DATE '{day}')"
+        if changes:
+            _lay_change_set(lake, connection, feed, before.get(day), manifest)
+            first = identifier(CONTRACT[feed].key[0])
+            until = (
+                f"(SELECT min(v.valid_from) FROM {_versions(lake, feed)} AS v "
+                f"WHERE v.{first} = coalesce(after.{first}, before.{first}) "
+                f"AND v.valid_from > DATE '{day}')"
             )
         else:
             spoke = max((d for d in before if d <= day), default=None)
             standing = [] if spoke is None else [before[spoke]]
-            connection.execute(
-                f"CREATE OR REPLACE TABLE was_known AS {_contract(lake, feed, standing)}"
-            )
+            for name, deliveries in (("is", [manifest]), ("was", standing)):
+                connection.execute(
+                    f"CREATE OR REPLACE TABLE {name}_known AS {_contract(lake, feed, deliveries)}"
+                )
         _compare(connection, feed, f"DATE '{day}'", until, append=found)
         found = True
     return found and bool(_count(connection, "changed"))
+
+
+def _lay_change_set(
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+    feed: FeedName,
+    replaced: DeliveryManifest | None,
+    manifest: DeliveryManifest,
+) -> None:
+    """What stood, and stands, of every row that a change set or the one it corrects names.
+
+    A set says nothing of what it does not name: what the sets before it said holds on.
+    """
+    key = _key(feed)
+    columns = ", ".join(identifier(name) for name in CONTRACT[feed].column_names)
+    sets = {"was": [] if replaced is None else [replaced], "is": [manifest]}
+    for name, deliveries in sets.items():
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {name}_said AS {_contract(lake, feed, deliveries)}"
+        )
+    connection.execute(
+        f"CREATE OR REPLACE TABLE held_before AS SELECT {columns} FROM {_versions(lake, feed)} "
+        f"SEMI JOIN (SELECT {key} FROM was_said UNION SELECT {key} FROM is_said) USING ({key}) "
+        f"WHERE valid_from < DATE '{manifest.delivery_date}' "
+        f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY valid_from DESC) = 1"
+    )
+    for name in sets:
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {name}_known AS SELECT {columns} FROM {name}_said UNION ALL "
+            f"SELECT {columns} FROM held_before ANTI JOIN {name}_said USING ({key})"
+        )
+
+
+def _place(lake: Lake, connection: duckdb.DuckDBPyConnection, feed: FeedName) -> None:
+    """Tell of each changed row where among the versions of its key it stands.
+
+    ``prior`` is the version before it, ``is_first`` that there is none, ``is_last`` that none comes
+    after it, ``is_gone`` that the next snapshot no longer has the key.
+    """
+    key = identifier(CONTRACT[feed].key[0])
+    row = ", ".join(f"{identifier(n)} := v.{identifier(n)}" for n in CONTRACT[feed].column_names)
+    connection.execute(
+        f"""
+        CREATE TABLE placed AS
+        SELECT changed.*, found.* EXCLUDE (row_number)
+        FROM changed
+        INNER JOIN (
+            SELECT c.row_number,
+                max_by(struct_pack({row}), v.valid_from) FILTER (WHERE v.valid_from < c.day)
+                    AS prior,
+                NOT coalesce(bool_or(v.valid_from < c.day), false) AS is_first,
+                NOT coalesce(bool_or(v.valid_from >= c.until), false) AS is_last,
+                any_value(c.until) IS NOT NULL AND NOT coalesce(bool_or(
+                    v.valid_from <= c.until AND coalesce(v.valid_to, forever()) > c.until
+                ), false) AS is_gone
+            FROM (
+                SELECT row_number, day, until, coalesce(after.{key}, before.{key}) AS key
+                FROM changed
+            ) AS c
+            LEFT JOIN {_versions(lake, feed)} AS v ON v.{key} = c.key
+            GROUP BY c.row_number
+        ) AS found USING (row_number)
+        """
+    )
+
+
+def _lay_said(
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+    now: Mapping[date, DeliveryManifest],
+    feed: FeedName,
+) -> None:
+    """Of each action and entry, the first day that anything in force says of it: what takes one
+    back need not name its day again."""
+    told = _in_force_at([m for m in manifests(lake, "leader_actions") if m.verdict == "promoted"])
+    said = _in_force_at([m for m in manifests(lake, "records") if m.verdict == "promoted"])
+    if feed == "records":
+        said = dict(now)
+    else:
+        told = dict(now)
+    connection.execute(
+        f"""
+        CREATE TABLE said AS
+        SELECT entry_id, min(happened_on) AS happened_on, min(period_start) AS period_start
+        FROM (
+            SELECT action_id AS entry_id, happened_on, NULL::DATE AS period_start
+            FROM ({_files(lake, "leader_actions", told)})
+            UNION ALL SELECT entry_id, happened_on, period_start
+            FROM ({_files(lake, "records", said)})
+        )
+        GROUP BY entry_id
+        """
+    )
+
+
+def _lay_learned(lake: Lake, connection: duckdb.DuckDBPyConnection) -> None:
+    """The first day on which anybody did something in each course that the catalogue had not."""
+    new = "SELECT after.course_id FROM placed WHERE before IS NULL AND is_first"
+    found = connection.execute(f"SELECT count(*) FROM ({new})").fetchone()
+    reads: dict[FeedName, str] = {"activity": "occurred_at", "assessments": "attempted_at"}
+    parts = [
+        "SELECT course_id, local_day(least(enrolled_at, started_at, due_at, completed_at)) AS day "
+        "FROM enrolments"
+    ]
+    if found and found[0]:  # the whole of activity, for a course or two in a year
+        for feed, moment in reads.items():
+            standing = _in_force_at([m for m in manifests(lake, feed) if m.verdict == "promoted"])
+            rows = _files(lake, feed, standing)
+            parts.append(f"SELECT course_id, local_day({moment}) AS day FROM ({rows})")
+    connection.execute(
+        "CREATE TABLE learned AS SELECT course_id, min(day) AS first_on FROM ("
+        f"{' UNION ALL '.join(parts)}) WHERE course_id IN ({new}) GROUP BY course_id"
+    )
+
+
+def _lay_covered(
+    connection: duckdb.DuckDBPyConnection,
+    before: Mapping[date, DeliveryManifest],
+    now: Mapping[date, DeliveryManifest],
+) -> None:
+    """From when to when a feed was delivered, before the arrival and since."""
+    connection.execute(
+        "CREATE TABLE covered (first_before DATE, first_now DATE, last_before DATE, last_now DATE, "
+        "newest_before DATE, newest_now DATE)"
+    )
+    ends = [
+        pick((read(m) for m in deliveries.values()), default=None)
+        for pick, read in ((min, _day_of), (max, _day_of), (max, _newest_of))
+        for deliveries in (before, now)
+    ]
+    connection.execute("INSERT INTO covered VALUES (?, ?, ?, ?, ?, ?)", ends)
+
+
+def _day_of(manifest: DeliveryManifest) -> date:
+    return manifest.delivery_date
+
+
+def _newest_of(manifest: DeliveryManifest) -> date:
+    """The last day that a delivery of events speaks for."""
+    eve = manifest.delivery_date - timedelta(1)
+    return max(eve, manifest.newest_on or eve)
+
+
+def _key(feed: FeedName) -> str:
+    return ", ".join(identifier(name) for name in CONTRACT[feed].key)
+
+
+def _versions(lake: Lake, feed: FeedName) -> str:
+    return f"read_parquet({quoted(lake.path('versions', f'{feed}.parquet'))})"
 
 
 def _contract(lake: Lake, feed: FeedName, deliveries: Sequence[DeliveryManifest]) -> str:
@@ -405,12 +585,20 @@ def _write_touches(
     arrival: int,
     arrived: Sequence[DeliveryManifest],
     horizon: date,
+    changed: bool,
 ) -> None:
     """Keep what concerns closed days; a person counts in the unit of that day."""
-    connection.execute(
-        "CREATE VIEW sides AS SELECT * FROM (SELECT *, unnest([before, after]) AS side "
-        "FROM changed) WHERE side IS NOT NULL"
-    )
+    found = [COVERAGE[feed]] if feed in COVERAGE else []
+    if changed:
+        source = "changed" if CONTRACT[feed].kind == "events" else "placed"
+        connection.execute(
+            "CREATE VIEW sides AS SELECT * FROM (SELECT *, unnest([before, after]) AS side "
+            f"FROM {source}) WHERE side IS NOT NULL"
+        )
+        found.append(TOUCHES[feed])
+    if not found:
+        return
+    reaches = " UNION ALL ".join(f"SELECT * FROM ({query})" for query in found)
     ids = ", ".join(m.delivery_id for m in sorted(arrived, key=lambda m: m.delivery_id))
     connection.execute(
         f"""
@@ -419,7 +607,7 @@ def _write_touches(
             {quoted(ids)} AS delivery_id, t.row_number, t.reach, t.first_on,
             CAST(t.last_on AS DATE) AS last_on,
             coalesce(CAST(t.org_unit_id AS VARCHAR), homes.org_unit_id, '') AS org_unit_id
-        FROM ({TOUCHES[feed]}) AS t
+        FROM ({reaches}) AS t
         ASOF LEFT JOIN homes
             ON CAST(t.person_id AS VARCHAR) = homes.person_id AND t.first_on >= homes.applies_from
         WHERE t.first_on <= DATE '{horizon}' AND coalesce(t.last_on, forever()) >= t.first_on

@@ -12,7 +12,7 @@ import pytest
 
 from orchestration.periods import Period
 from orchestration.warehouse.late import note_arrivals, ranges, touched_periods
-from orchestration.warehouse.late_reach import CANCELLED
+from orchestration.warehouse.late_reach import CANCELLED, LAPSING_DAYS
 from orchestration.warehouse.project import DBT_PROJECT
 from tests.warehouse.town import Town, event
 
@@ -78,6 +78,9 @@ def test_a_corrected_delivery_touches_what_it_corrects(town: Town) -> None:
 
 
 def test_events_of_competency_and_of_leaders_reach_as_far_as_their_kpis(town: Town) -> None:
+    before = date(2026, 11, 8)
+    for feed in ("assessments", "certifications", "leader_actions"):
+        town.arrive(feed, before, [])
     town.close()
     passed = {"attempt_id": "t1", "person_id": "ann", "attempted_at": "2026-09-10 12:00:00Z"}
     town.arrive("assessments", date(2026, 11, 9), [{**passed, "passed": False}])
@@ -91,16 +94,19 @@ def test_events_of_competency_and_of_leaders_reach_as_far_as_their_kpis(town: To
     }])  # fmt: skip
     assert town.touched() == {"2026-10": {"certifications": ("west",)}}
     town.close()
-    # 13 whole weeks up to 31 August, 27 September and 25 October
-    for number, (day, expected) in enumerate(
-        {"2026-06-01": ["2026-08"], "2026-05-31": [], "2026-07-27": ["2026-08", "2026-09",
-         "2026-10", "2026-Q3"], "2026-10-26": []}.items()
-    ):  # fmt: skip
+    # how long a sponsor has been silent: every later week and month says so
+    for number, (day, weeks) in enumerate({"2026-10-20": [43, 44, 45], "2026-11-09": []}.items()):
         town.arrive("leader_actions", date(2026, 11, 9) + timedelta(number), [{
             "action_id": f"a{number}", "person_id": "ann", "kind": "town_hall", "happened_on": day,
         }])  # fmt: skip
-        assert sorted(town.touched()) == sorted(expected), day
+        expected = [f"2026-W{week}" for week in weeks] + ["2026-10"] * bool(weeks)
+        assert list(town.touched()) == expected, day
         town.close()
+    # told again of a later day: it is no longer of the first
+    town.arrive("leader_actions", date(2026, 11, 11), [{
+        "action_id": "a0", "person_id": "ann", "kind": "town_hall", "happened_on": "2026-11-10",
+    }])  # fmt: skip
+    assert list(town.touched()) == ["2026-W43", "2026-W44", "2026-W45", "2026-10"]
 
 
 def test_an_outcome_touches_its_quarter_and_later_ones_only(town: Town) -> None:
@@ -128,10 +134,21 @@ def test_what_people_record_of_the_past_touches_it(town: Town) -> None:
     say(2, "decision", kind="decision", asked_on="2026-11-09", asked_in="2026-10")  # our own asking
     assert town.touched() == {}
     say(3, "leader_action", kind="town_hall", happened_on="2026-10-14")
-    assert town.touched() == {"2026-10": {"records": ("east",)}}
+    east = {"records": ("east",)}
+    assert town.touched() == {
+        **{f"2026-W{week}": east for week in range(42, 46)}, "2026-10": east,
+    }  # fmt: skip
     town.close()
     say(4, "decision", kind="commitment", closed_on="2026-10-30", org_unit_id="west")
-    assert town.touched() == {"2026-10": {"records": ("west",)}}
+    west = {"records": ("west",)}
+    assert town.touched() == {"2026-W44": west, "2026-W45": west, "2026-10": west}
+    town.close()
+    # taken back, without a word of its day
+    town.arrive("records", date(2026, 11, 20), [{
+        "record_id": "r5", "recorded_at": "2026-11-20 12:00:00Z", "source": "person",
+        "subject": "leader_action", "entry_id": "x3", "person_id": "ann", "outcome": "withdrawn",
+    }])  # fmt: skip
+    assert list(town.touched()) == [*(f"2026-W{week}" for week in range(42, 46)), "2026-10"]
 
 
 # ---- snapshots -----------------------------------------------------------------------------
@@ -193,7 +210,14 @@ def test_a_unit_moved_late_and_leave_told_late(town: Town) -> None:
     town.people["ann"] |= {"leave_from": "2026-09-01", "leave_to": "2026-09-20"}
     town.snapshot("people", date(2026, 9, 14))
     found = town.touched()
-    assert months(found) == ["2026-09", "2026-10"]  # an elt member's weeks reach October
+    # how long a sponsor was silent without being away is told of every later week
+    assert months(found) == ["2026-09", "2026-10"] and "2026-Q3" in found
+    assert [name for name in found if "W" in name] == [f"2026-W{week}" for week in range(38, 46)]
+    town.close()
+    town.people["bob"] |= {"leave_from": "2026-09-01", "leave_to": "2026-09-20"}
+    town.snapshot("people", date(2026, 9, 14), sequence=2)
+    found = town.touched()
+    assert months(found) == ["2026-09"] and "2026-Q3" in found  # who leads nobody: those days
     assert [name for name in found if "W" in name] == ["2026-W38", "2026-W39", "2026-W40"]
 
 
@@ -208,8 +232,10 @@ def test_a_completion_told_late_counts_on_its_day(town: Town) -> None:
     )
     town.snapshot("enrolments", date(2026, 11, 9))
     west = {"enrolments": ("west",)}
-    # completed in W42; on time for W43; both in October
-    assert town.touched() == {"2026-W42": west, "2026-W43": west, "2026-10": west}
+    # completed in W42; on time for W43; both in October; no longer stalled since
+    assert town.touched() == {
+        **{f"2026-W{week}": west for week in range(42, 46)}, "2026-10": west,
+    }  # fmt: skip
     town.close()
     town.enrol(
         "n1", "ann", "must", "2026-09-01", due_at="2026-09-25", completed_at="2026-10-14", **done
@@ -237,7 +263,8 @@ def test_enrolments_known_late_vanished_late_or_of_a_leader(town: Town) -> None:
     town.enrol("n0", "ann", "flag", "2026-09-01", completed_at="2026-09-30")
     town.snapshot("enrolments", date(2026, 11, 9))
     found = town.touched()
-    assert list(found) == ["2026-W40", "2026-09", "2026-10", "2026-Q3"]  # the ELT through it
+    assert months(found) == ["2026-09", "2026-10"] and "2026-Q3" in found  # the ELT through it
+    assert [name for name in found if "W" in name] == [f"2026-W{week}" for week in range(40, 46)]
     town.close()
     town.enrol("n1", "bob", "must", "2026-10-05", due_at="2026-10-29")
     town.snapshot("enrolments", date(2026, 11, 10))
@@ -270,6 +297,142 @@ def test_changes_say_nothing_of_what_they_do_not_name(tmp_path: Path) -> None:
     assert town.touched() == {"2026-W44": east, "2026-W45": east, "2026-10": east}
 
 
+def test_a_change_set_speaks_until_the_next_one_that_names_the_row(tmp_path: Path) -> None:
+    town = Town(tmp_path, changes=True)
+    town.enrol("n1", "ann", "must", "2026-09-01", due_at="2026-10-25")
+    town.snapshot("enrolments", date(2026, 9, 2))
+    town.enrolments.clear()
+    town.enrol("n2", "bob", "must", "2026-09-01", due_at="2026-10-25")
+    town.snapshot("enrolments", date(2026, 11, 8))
+    town.close()
+    town.enrolments.clear()
+    town.enrol("n1", "ann", "must", "2026-09-01", due_at="2026-10-25", completed_at="2026-10-14")
+    town.snapshot("enrolments", date(2026, 10, 15))
+    east = {"enrolments": ("east",)}
+    expected = {**{f"2026-W{week}": east for week in range(42, 46)}, "2026-10": east}
+    assert town.touched() == expected
+    town.close()
+    town.enrolments.clear()
+    town.snapshot("enrolments", date(2026, 10, 15), sequence=2)  # corrected: it named nothing
+    assert town.touched() == expected
+
+
+def test_a_completion_that_only_a_late_snapshot_tells_of(town: Town) -> None:
+    town.enrol("n1", "ann", "may", "2026-09-01", due_at="2026-10-25")
+    town.snapshot("enrolments", date(2026, 9, 2))
+    known = dict(town.enrolments)
+    town.enrolments.clear()
+    town.snapshot("enrolments", date(2026, 11, 8))  # the LMS dropped it
+    town.close()
+    town.enrolments |= known
+    town.enrol("n1", "ann", "may", "2026-09-01", due_at="2026-10-25", completed_at="2026-10-14")
+    town.snapshot("enrolments", date(2026, 10, 20))
+    found = town.touched()
+    assert {"2026-W42", "2026-W43", "2026-10"} <= set(found)
+    assert not {"2026-W41", "2026-09", "2026-Q3"} & set(found)
+
+
+def test_an_earlier_completion_of_the_same_course_takes_the_place_of_the_later(town: Town) -> None:
+    town.enrol("n1", "bob", "may", "2026-09-01", completed_at="2026-10-14")
+    town.snapshot("enrolments", date(2026, 11, 8))
+    town.close()
+    town.enrol("n2", "bob", "may", "2026-09-01", completed_at="2026-09-10")
+    town.snapshot("enrolments", date(2026, 11, 9))
+    found = town.touched()
+    assert months(found) == ["2026-09", "2026-10"]
+    assert {"2026-W37", "2026-W42", "2026-Q3"} <= set(found)
+    town.close()
+    town.enrol("n3", "bob", "may", "2026-11-01", completed_at="2026-11-09")  # a third is no first
+    town.snapshot("enrolments", date(2026, 11, 10))
+    assert not months(town.touched())
+
+
+def test_the_first_due_date_counts_though_another_was_agreed(town: Town) -> None:
+    town.enrol("n1", "ann", "may", "2026-09-01", due_at="2026-09-25")
+    town.snapshot("enrolments", date(2026, 9, 2))
+    town.enrol("n1", "ann", "may", "2026-09-01", due_at="2026-12-20")
+    town.snapshot("enrolments", date(2026, 9, 30))
+    town.snapshot("enrolments", date(2026, 11, 8))
+    town.close()
+    town.enrol("n1", "ann", "may", "2026-09-01", due_at="2026-12-20", completed_at="2026-09-03")
+    town.snapshot("enrolments", date(2026, 11, 9))
+    assert {"2026-W36", "2026-W39", "2026-09", "2026-Q3"} <= set(town.touched())
+
+
+def test_a_certificate_counts_among_the_lapses_before_it_ends(town: Town) -> None:
+    given = {"certification_id": "c1", "person_id": "bob", "competency_id": "k",
+             "issued_at": "2026-01-02 12:00:00Z", "expires_at": "2026-12-01 12:00:00Z"}  # fmt: skip
+    town.arrive("certifications", date(2026, 11, 8), [given])
+    town.close()
+    later = {**given, "expires_at": "2027-12-01 12:00:00Z"}
+    town.arrive("certifications", date(2026, 11, 9), [later])
+    assert list(town.touched()) == ["2026-10"]  # from 2 October on
+
+
+def test_the_first_version_of_a_course_stands_for_the_time_before_it(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.courses["new"] = {"is_mandatory": False}
+    for day in (date(2026, 9, 30), date(2026, 11, 8)):
+        town.snapshot("courses", day, sequence=2)
+    town.arrive("activity", date(2026, 11, 8), [event("e1", "ann", "2026-08-12", course_id="new")])
+    town.close()
+    town.courses["new"] = {"is_mandatory": True}
+    town.snapshot("courses", date(2026, 9, 30), sequence=3)
+    assert {"2026-08", "2026-09", "2026-10", "2026-W36", "2026-Q3"} <= set(town.touched())
+    town.close()
+    # what the catalogue learns of today stood before from when somebody learned in it
+    town.arrive("activity", date(2026, 11, 9), [event("e2", "ann", "2026-10-20", course_id="old")])
+    town.touched()
+    town.close()
+    town.courses["old"] = {"is_mandatory": True}
+    town.snapshot("courses", date(2026, 11, 10))
+    assert list(town.touched()) == ["2026-W43", "2026-W44", "2026-W45", "2026-10"]
+
+
+def test_who_left_by_a_late_snapshot_was_gone_on_every_day_since(town: Town) -> None:
+    del town.people["bob"]
+    town.snapshot("people", date(2026, 9, 30), sequence=2)
+    town.snapshot("people", date(2026, 11, 8), sequence=2)
+    town.close()
+    town.snapshot("people", date(2026, 9, 10))  # gone on 10 September, not on 30 September
+    found = town.touched()
+    assert months(found) == ["2026-09", "2026-10"] and "2026-Q3" in found
+    assert [name for name in found if "W" in name] == [f"2026-W{week}" for week in range(37, 46)]
+
+
+def test_a_change_of_manager_told_late(town: Town) -> None:
+    town.close()
+    town.people["bob"]["manager_id"] = "ann"
+    town.snapshot("people", date(2026, 10, 20))
+    assert list(town.touched()) == ["2026-W43", "2026-W44", "2026-10"]
+
+
+def test_late_activity_of_an_enrolled_course_reaches_as_far_as_rules_look_back(town: Town) -> None:
+    town.enrol("n1", "bob", "may", "2026-08-01")
+    town.snapshot("enrolments", date(2026, 11, 8))
+    town.arrive("activity", date(2026, 11, 8), [])
+    town.close()
+    town.arrive("activity", date(2026, 11, 9), [event("e1", "bob", "2026-09-02", course_id="may")])
+    found = town.touched()
+    # it was not stalled for 30 days, up to 1 October, nor the course unused for 180
+    assert [name for name in found if "W" in name] == [f"2026-W{week}" for week in range(36, 40)]
+    assert months(found) == ["2026-09", "2026-10"]
+
+
+def test_what_leaders_did_is_known_later_for_weeks_without_a_delivery(town: Town) -> None:
+    town.arrive("leader_actions", date(2026, 10, 20), [])  # speaks for the week to 18 October
+    town.close()
+    town.arrive("leader_actions", date(2026, 11, 9), [])
+    since = ["2026-W43", "2026-W44", "2026-W45", "2026-10"]
+    assert list(town.touched()) == since
+
+
+def test_lapses_are_counted_as_far_ahead_as_the_model_looks() -> None:
+    model = (DBT_PROJECT / "macros" / "logic" / "fct_certification_pairs.sql").read_text()
+    (days,) = re.findall(r"valid_until <= \{\{ add_days\('period_end', (\d+)\) \}\}", model)
+    assert int(days) == LAPSING_DAYS
+
+
 # ---- noting --------------------------------------------------------------------------------
 
 
@@ -299,7 +462,8 @@ def test_a_home_that_never_noted_starts_from_what_its_closes_know(town: Town) ->
         town.arrive("activity", date(2026, 10, day), [event(f"e{day}", "ann", "2026-09-16")])
     town.close()
     town.arrive("activity", date(2026, 11, 9), [event("e9", "ann", "2026-10-30")])
-    assert list(town.touched()) == ["2026-W44", "2026-10"]
+    # no activity was delivered for the weeks after 3 October until then: that is told otherwise now
+    assert list(town.touched()) == [*(f"2026-W{week}" for week in range(41, 46)), "2026-10"]
     assert town.lake.files("late", suffix=".parquet") == ["late/activity/000004.parquet"]
 
 
