@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from orchestration.feeds.contract import CONTRACT
 from orchestration.feeds.deliveries import (
     DeliveryManifest,
@@ -41,65 +43,23 @@ NOW = datetime(2026, 11, 9, 9, tzinfo=UTC)
 Row = Mapping[str, Any]
 
 
-class Town:
-    """Three units, a person in each of two, closed up to 8 November with what is known then."""
+def declared(*, changes: bool = False) -> dict[FeedName, FeedSettings]:
+    """Every feed of files; enrolments perhaps as change sets."""
+    feeds = {
+        feed: FeedSettings(files={"f": f"{feed}_{{date}}.csv"})
+        for feed in CONTRACT
+        if feed != "records"
+    }
+    if changes:
+        feeds["enrolments"] = feeds["enrolments"].model_copy(update={"delivery": "changes"})
+    return feeds
 
-    def __init__(self, home: Path, *, changes: bool = False) -> None:
-        feeds = {
-            feed: FeedSettings(files={"f": f"{feed}_{{date}}.csv"})
-            for feed in CONTRACT
-            if feed != "records"
-        }
-        if changes:
-            feeds["enrolments"] = feeds["enrolments"].model_copy(update={"delivery": "changes"})
-        self.settings = Settings.model_validate(
-            {
-                "organisation": {"name": "Town", "time_zone": "Europe/London"},
-                "paths": {"home": str(home)},
-                "feeds": feeds,
-            }
-        )
-        self.lake = Lake(self.settings.lake_url, self.settings.duckdb)
-        initialise(self.lake)
-        initialise_published(self.lake)
-        self.people: dict[str, dict[str, Any]] = {
-            "ann": {"org_unit_id": "east", "leader_level": "elt"},
-            "bob": {"org_unit_id": "west", "leader_level": "none"},
-        }
-        self.courses: dict[str, dict[str, Any]] = {
-            "must": {"is_mandatory": True},
-            "may": {"is_mandatory": False},
-            "flag": {"is_flagship": True},
-        }
-        self.enrolments: dict[str, dict[str, Any]] = {}
-        self.arrive(
-            "org_units",
-            date(2026, 7, 31),
-            [
-                {"org_unit_id": "all"},
-                {"org_unit_id": "east", "parent_org_unit_id": "all"},
-                {"org_unit_id": "west", "parent_org_unit_id": "all"},
-            ],
-        )
-        for day in (date(2026, 7, 31), date(2026, 9, 30), date(2026, 11, 8)):
-            self.snapshot("people", day)
-            self.snapshot("courses", day)
 
-    def enrol(self, enrolment: str, person: str, course: str, on: str, **more: Any) -> None:
-        self.enrolments[enrolment] = {
-            "person_id": person,
-            "course_id": course,
-            "enrolled_at": f"{on} 09:00:00Z",
-            "status": "open",
-            **{name: f"{day} 09:00:00Z" if day and name != "status" else day
-               for name, day in more.items()},
-        }  # fmt: skip
+class Deliveries:
+    """A home to which deliveries come one by one, and whose periods are closed in between."""
 
-    def snapshot(self, feed: FeedName, day: date, sequence: int = 1) -> None:
-        """The state of the town as a delivery of that date."""
-        held: Mapping[str, Row] = getattr(self, feed)
-        key = CONTRACT[feed].key[0]
-        self.arrive(feed, day, [{key: name, **row} for name, row in held.items()], sequence)
+    def __init__(self, settings: Settings, lake: Lake) -> None:
+        self.settings, self.lake = settings, lake
 
     def arrive(self, feed: FeedName, day: date, rows: Iterable[Row], sequence: int = 1) -> None:
         """A delivery is published; activity lies by local day."""
@@ -110,17 +70,18 @@ class Town:
         for row in filled:
             part = date.fromisoformat(row["occurred_at"][:10]) if feed == "activity" else day
             by_part.setdefault(part, []).append(row)
-        for part, some in by_part.items():
-            with self.lake.connect() as connection:
-                typed = [f"{n} {t}" for n, t in {**columns, "delivery_id": "VARCHAR"}.items()]
-                connection.execute(f"CREATE TABLE given ({', '.join(typed)})")
-                connection.executemany(
-                    f"INSERT INTO given VALUES ({', '.join('?' * len(typed))})",
-                    [[row.get(n) for n in (*columns, "delivery_id")] for row in some],
-                )
+        typed = {**columns, "delivery_id": "VARCHAR"}
+        cast = ", ".join(f"CAST({n} AS {t}) AS {n}" for n, t in typed.items())
+        with self.lake.connect() as connection:
+            for part, some in by_part.items():
+                text = [
+                    [None if row.get(n) is None else str(row[n]) for row in some] for n in typed
+                ]
+                given = pa.table([pa.array(v, pa.string()) for v in text], names=list(typed))
+                connection.register("given", given)
                 folder = raw_partition(contract, part.isoformat())
                 place = ("raw", feed, folder, f"{name}.parquet")
-                self.lake.write_parquet(connection, "SELECT * FROM given", *place)
+                self.lake.write_parquet(connection, f"SELECT {cast} FROM given", *place)
         manifest = DeliveryManifest(
             feed=feed,
             delivery_id=name,
@@ -167,6 +128,61 @@ class Town:
             each.period.id: {late.feed: late.units for late in each.late}
             for each in touched_periods(self.lake)
         }
+
+
+class Town(Deliveries):
+    """Three units, a person in each of two, closed up to 8 November with what is known then."""
+
+    def __init__(self, home: Path, *, changes: bool = False) -> None:
+        feeds = declared(changes=changes)
+        settings = Settings.model_validate(
+            {
+                "organisation": {"name": "Town", "time_zone": "Europe/London"},
+                "paths": {"home": str(home)},
+                "feeds": feeds,
+            }
+        )
+        super().__init__(settings, Lake(settings.lake_url, settings.duckdb))
+        initialise(self.lake)
+        initialise_published(self.lake)
+        self.people: dict[str, dict[str, Any]] = {
+            "ann": {"org_unit_id": "east", "leader_level": "elt"},
+            "bob": {"org_unit_id": "west", "leader_level": "none"},
+        }
+        self.courses: dict[str, dict[str, Any]] = {
+            "must": {"is_mandatory": True},
+            "may": {"is_mandatory": False},
+            "flag": {"is_flagship": True},
+        }
+        self.enrolments: dict[str, dict[str, Any]] = {}
+        self.arrive(
+            "org_units",
+            date(2026, 7, 31),
+            [
+                {"org_unit_id": "all"},
+                {"org_unit_id": "east", "parent_org_unit_id": "all"},
+                {"org_unit_id": "west", "parent_org_unit_id": "all"},
+            ],
+        )
+        for day in (date(2026, 7, 31), date(2026, 9, 30), date(2026, 11, 8)):
+            self.snapshot("people", day)
+            self.snapshot("courses", day)
+
+    def enrol(self, enrolment: str, person: str, course: str, on: str, **more: Any) -> None:
+        self.enrolments[enrolment] = {
+            "person_id": person,
+            "course_id": course,
+            "enrolled_at": f"{on} 09:00:00Z",
+            "status": "open",
+            **{name: f"{day} 09:00:00Z" if day and name != "status" else day
+               for name, day in more.items()},
+        }  # fmt: skip
+
+    def snapshot(self, feed: FeedName, day: date, sequence: int = 1) -> None:
+        """The state of the town as a delivery of that date."""
+        held: Mapping[str, Row] = getattr(self, feed)
+        key = CONTRACT[feed].key[0]
+        self.arrive(feed, day, [{key: name, **row} for name, row in held.items()], sequence)
 
 
 def event(name: str, person: str, day: str, **more: Any) -> Row:
