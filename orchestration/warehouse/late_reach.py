@@ -416,23 +416,23 @@ TOUCHES: dict[FeedName, str] = {
 """Of each feed, which periods a row of it that reads otherwise reaches."""
 
 _FROM_THE_FIRST = """
-    SELECT nextval('numbers') AS row_number, NULL AS person_id, NULL AS org_unit_id,
+    SELECT 0 AS row_number, NULL AS person_id, NULL AS org_unit_id,
         'days' AS reach, DATE '0001-01-01' AS first_on, CAST(NULL AS DATE) AS last_on
     FROM covered WHERE first_before IS NULL
 """
 # the last whole week that the records cover: later periods read no further
 _SUNDAY = "({day} - CAST(isodow({day}) % 7 AS INTEGER))"
 _RECORDED = """
-    SELECT nextval('numbers') AS row_number, NULL AS person_id, NULL AS org_unit_id, 'end' AS reach,
+    SELECT 0 AS row_number, NULL AS person_id, NULL AS org_unit_id, 'end' AS reach,
         first_now AS first_on, CAST(NULL AS DATE) AS last_on
     FROM covered WHERE first_before IS NULL OR first_now < first_before
 """
 COVERAGE: dict[FeedName, str] = {
     "activity": f"""
         {_FROM_THE_FIRST}
-        UNION ALL SELECT nextval('numbers'), NULL, NULL, 'starts', last_before + 1, last_now
+        UNION ALL SELECT 0, NULL, NULL, 'starts', last_before + 1, last_now
         FROM covered WHERE last_now > last_before
-        UNION ALL SELECT nextval('numbers'), NULL, NULL, 'standing', first_now + unused_after(),
+        UNION ALL SELECT 0, NULL, NULL, 'standing', first_now + unused_after(),
             first_before + unused_after()
         FROM covered WHERE first_now < first_before
     """,
@@ -442,7 +442,7 @@ COVERAGE: dict[FeedName, str] = {
     "records": _RECORDED,
     "leader_actions": f"""
         {_RECORDED}
-        UNION ALL SELECT nextval('numbers'), NULL, NULL, 'end',
+        UNION ALL SELECT 0, NULL, NULL, 'end',
             least({_SUNDAY.format(day="newest_before")}, {_SUNDAY.format(day="newest_now")}) + 7,
             NULL
         FROM covered

@@ -55,6 +55,7 @@ def test_late_activity_touches_its_week_month_and_quarter_and_its_unit(town: Tow
 
 
 def test_rows_are_noted_in_the_order_of_their_keys_however_they_came(town: Town) -> None:
+    town.arrive("activity", date(2026, 11, 8), [])
     town.close()
     days = [date(2026, 9, 1) + timedelta(number) for number in range(28)]
     rows = [event(f"e{day:%d}", "ann", f"{day}") for day in days]
