@@ -1,14 +1,14 @@
 """Backfill by one command: figures and archived packs of a range, each stage one run, no mail.
 
-ADOPTION_HISTORY=1 also closes every month and quarter in order and holds a backfill of all of them
-at once, and of single months, against that, row for row.
+ADOPTION_HISTORY=1 also closes every month and quarter, and some weeks, in order and holds a
+backfill of all of them at once, and of single periods of each, against that, row for row.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from orchestration.warehouse.published import published_builds, read_published
 from tests.line.reviewed import LAST, Organisation, failures
 
 GRAINS = (Grain.QUARTER, Grain.MONTH)
+WEEKS = 5
 
 
 def figures(organisation: Organisation, grain: Grain) -> dict[str, list[dict[str, Any]]]:
@@ -75,14 +76,26 @@ def test_a_range_without_a_whole_period_or_not_over_yet_is_refused_before_anythi
     assert awaiting_dates(organisation.settings, organisation.lake) == waiting
 
 
-def in_order(organisation: Organisation) -> Iterator[tuple[Grain, Period]]:
+def in_order(organisation: Organisation) -> list[tuple[Grain, Period]]:
     """Every published period as it would have been closed: as they end."""
     periods = [
         (grain, Period.parse(period_id))
         for grain in GRAINS
         for period_id in published_builds(organisation.lake, grain)
     ]
-    yield from sorted(periods, key=lambda each: (each[1].end, each[0]))
+    return sorted(periods, key=lambda each: (each[1].end, each[0]))
+
+
+def closed_in_order(
+    organisation: Organisation, periods: Sequence[tuple[Grain, Period]]
+) -> dict[Grain, dict[str, list[dict[str, Any]]]]:
+    """The figures of periods closed one after the other, with none known before."""
+    forget_figures(organisation)
+    for grain, period in periods:
+        keys = [f"quality/{grain}_close", *organisation.models(grain), f"warehouse/{grain}_figures"]
+        done = organisation.materialize(close_job_name(grain), keys, partition_key(period))
+        assert done.success, failures(done)
+    return {grain: figures(organisation, grain) for grain in dict.fromkeys(g for g, _ in periods)}
 
 
 def forget_figures(organisation: Organisation) -> None:
@@ -93,13 +106,8 @@ def forget_figures(organisation: Organisation) -> None:
 
 @pytest.mark.skipif("ADOPTION_HISTORY" not in os.environ, reason="make soak")
 def test_a_backfill_is_month_by_month_in_order_and_any_month_alone(changing: Organisation) -> None:
-    periods = list(in_order(changing))
-    forget_figures(changing)
-    for grain, period in periods:
-        keys = [f"quality/{grain}_close", *changing.models(grain), f"warehouse/{grain}_figures"]
-        done = changing.materialize(close_job_name(grain), keys, partition_key(period))
-        assert done.success, failures(done)
-    one_by_one = {grain: figures(changing, grain) for grain in GRAINS}
+    periods = in_order(changing)
+    one_by_one = closed_in_order(changing, periods)
     assert {len(published_builds(changing.lake, grain)) for grain in GRAINS} == {4, 14}
 
     forget_figures(changing)
@@ -116,6 +124,28 @@ def test_a_backfill_is_month_by_month_in_order_and_any_month_alone(changing: Org
     drafted = {folder.name for folder in (changing.home / "drafts" / "weekly").iterdir()}
     assert drafted == set(weeks) and len(weeks) > 50
 
-    alone = first.shift(4)
-    backfilled(changing, "--from", alone.id, "--to", alone.id, "--grain", "month")
+    again(changing, first.shift(4))
     assert {grain: figures(changing, grain) for grain in GRAINS} == one_by_one
+
+
+@pytest.mark.skipif("ADOPTION_HISTORY" not in os.environ, reason="make soak")
+def test_a_backfill_of_weeks_is_week_by_week_in_order_and_any_week_alone(
+    changing: Organisation,
+) -> None:
+    last = Period.containing(Grain.WEEK, LAST.end).shift(-1)
+    weeks = [last.shift(back) for back in range(1 - WEEKS, 1)]
+    one_by_one = closed_in_order(changing, [(Grain.WEEK, week) for week in weeks])[Grain.WEEK]
+    assert [*published_builds(changing.lake, Grain.WEEK)] == [week.id for week in weeks]
+    assert all(one_by_one[f"kpi_values {week.id}"] for week in weeks)
+
+    forget_figures(changing)
+    backfilled(changing, "--from", weeks[0].id, "--to", last.id, "--grain", "week")
+    assert figures(changing, Grain.WEEK) == one_by_one
+    for alone in (weeks[0], weeks[WEEKS // 2], last):
+        again(changing, alone)
+        assert figures(changing, Grain.WEEK) == one_by_one, alone.id
+
+
+def again(organisation: Organisation, alone: Period) -> None:
+    """One period's figures are made once more, with those of all others there."""
+    backfilled(organisation, "--from", alone.id, "--to", alone.id, "--grain", alone.grain)
