@@ -117,7 +117,8 @@ def test_registrations_and_their_results(university: OpenUniversity) -> None:
 
 def test_results_by_presentation(university: OpenUniversity) -> None:
     counted = university.query(
-        "SELECT course_id, count(completed_on), count(*) FROM int_enrolments__month GROUP BY course_id"
+        "SELECT course_id, count(completed_on), count(*) FROM int_enrolments__month "
+        "GROUP BY course_id"
     )
     found = {course: (passed, registered) for course, passed, registered in counted}
     assert len(found) == 22

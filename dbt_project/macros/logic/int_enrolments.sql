@@ -18,7 +18,8 @@ ranked as (
 history as (
     select
         ranked.enrolment_id,
-        min(ranked.enrolled_on) as first_enrolled_on,
+        -- an LMS that does not say when: the day it was first listed
+        coalesce(min(ranked.enrolled_on), min(ranked.valid_from)) as enrolled_on,
         min_by(ranked.due_on, ranked.valid_from) filter (
             where ranked.due_on is not null
         ) as first_due_on,
@@ -44,7 +45,7 @@ select
     latest.enrolment_id,
     latest.person_id,
     latest.course_id,
-    coalesce(history.first_enrolled_on, latest.valid_from) as enrolled_on,
+    history.enrolled_on,
     history.first_due_on,
     latest.due_on,
     latest.started_on,
