@@ -158,18 +158,16 @@ def _overdue_learning(figures: Figures) -> Iterator[_Found]:
     catalogue = figures.catalogue.get(OVERDUE_PEOPLE)
     if catalogue is None or not figures.basis.judged(OVERDUE_PEOPLE):
         return  # who has completed since is not known
-    readings = {unit: figures.reading(catalogue, unit) for unit in figures.order}
-    counts = {
-        unit: int(reading.value["value"] or 0)
-        for unit, reading in readings.items()
-        if reading.value is not None
-    }
+    rows = {unit: figures.reading(catalogue, unit).value for unit in figures.order}
+    counts = {unit: int(row["value"] or 0) for unit, row in rows.items() if row is not None}
     few = _few_beside_the_whole(figures, counts)
     for unit in _divisions(figures):
         people = counts.get(unit, 0)
         if not people:
             continue
-        shown = figures.shown(readings[unit]).state == "value" and unit not in few
+        # not by the page of all units, which this count is not on: what is withheld there for the
+        # sake of a unit that has nobody overdue can be read here off the whole
+        shown = unit not in few
         number = f"{wording.counted(people, 'person is', 'people are')}" if shown else "People are"
         yield _Found(
             "mandatory_overdue",

@@ -24,6 +24,8 @@ from tests.scorecard.conftest import HEADLINE, Case
 
 RANDOM_EDITIONS = int(os.environ.get("ADOPTION_EDITIONS", "9"))
 """Of each ritual; `make soak` tries more."""
+FOUND = (172,)
+"""Seeds of which an edition once gave away what it withheld."""
 OVERDUE, OF_ELT = "mandatory_overdue_today", "leaders_flagship_completed"
 HIDDEN = wording.SUPPRESSED
 
@@ -202,7 +204,7 @@ def edition(case: Case) -> Edition:
 @pytest.mark.parametrize("period_id", ["2026-10", "2026-W45", "2026-Q3"])
 def test_nothing_small_can_be_worked_out_of_random_editions(period_id: str) -> None:
     withheld = 0
-    for seed in range(RANDOM_EDITIONS):
+    for seed in sorted({*range(RANDOM_EDITIONS), *FOUND}):
         found = edition(random_case(seed, period_id))
         assert found.leaks() == [], f"seed {seed}"
         withheld += sum(len(quantity.withheld) for quantity in found.quantities())
