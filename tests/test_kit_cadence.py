@@ -25,6 +25,7 @@ from orchestration.delivery.mailings import KITS, pack
 from orchestration.delivery.recipients import Audience, Recipient
 from orchestration.periods import Grain, Period, partition_key
 from orchestration.problems import Problem
+from orchestration.review.draft_files import EMAIL
 from orchestration.review.kit_assets import kit_asset
 from orchestration.scorecard.draft import write_leaders, write_scorecard
 from orchestration.scorecard.model import EarlyWarning
@@ -96,6 +97,7 @@ class Company(Organisation):
         else:
             card = rituals.week(scorecards.typical(), **changes)
         write_scorecard(self.settings, period, card)
+        (pack(grain).draft(self.settings, period) / EMAIL).touch()  # which is written last
 
     def publishes(self, period: Period) -> None:
         """The review's pack is sealed and sent; its kits are not touched."""

@@ -18,12 +18,13 @@
     ) }}
 {%- endmacro %}
 
-{# The first day of the periods of this build; or so many days before the end of the first. #}
+{# The first day of the periods of this build; or so many days before the end of the first. Asked of
+   the lake, so that the project compiles where nothing is built yet. #}
 {% macro first_day_of_build(grain, days_before_end=none) -%}
     {%- set day = "periods.period_start" if days_before_end is none
         else add_days("periods.period_end", -days_before_end) -%}
     {{ written_day(
-        "select min(" ~ day ~ ") from " ~ of_grain('stg_control__periods', grain) ~ " as periods"
+        "select min(" ~ day ~ ") from " ~ source('control', 'periods__' ~ grain) ~ " as periods"
     ) }}
 {%- endmacro %}
 
