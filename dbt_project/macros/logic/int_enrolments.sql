@@ -1,6 +1,8 @@
 {# Each enrolment as last known. The same in every grain: each builds it once, as a table, because a
-   view would go through all versions for every model that reads it. #}
-{% macro int_enrolments() -%}
+   view would go through all versions for every model that reads it. It follows its period's close as
+   the other models do, so that a backfill builds it in one run with them. #}
+{% macro int_enrolments(grain) -%}
+-- depends_on: {{ of_grain('stg_control__periods', grain) }}
 with
 
 ranked as (

@@ -1,3 +1,3 @@
 {{ config(tags=['month'], meta={'unpublished': true}) }}
 
-{{ int_enrolments() }}
+{{ int_enrolments('month') }}

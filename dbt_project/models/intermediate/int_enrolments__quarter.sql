@@ -1,3 +1,3 @@
 {{ config(tags=['quarter'], meta={'unpublished': true}) }}
 
-{{ int_enrolments() }}
+{{ int_enrolments('quarter') }}

@@ -1,3 +1,3 @@
 {{ config(tags=['week'], meta={'unpublished': true}) }}
 
-{{ int_enrolments() }}
+{{ int_enrolments('week') }}
