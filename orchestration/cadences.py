@@ -636,7 +636,7 @@ def moved_feeds(lake: Lake, period: Period) -> list[str]:
     if close is None:
         return []
     now = stands_on_now(lake)
-    judged = {feed: verdict.stands_on for feed, verdict in close.feeds.items()}
+    judged = close.stands_on
     return sorted(feed for feed, stands_on in now.items() if judged.get(feed) != stands_on)
 
 

@@ -32,6 +32,7 @@ from orchestration import cadences
 from orchestration.delivery import assets as delivery
 from orchestration.delivery.mailings import MAILINGS, Mailing
 from orchestration.periods import Grain, Period, day_partitions, period_partitions
+from orchestration.quality.close import FeedVerdict, PeriodClose
 from orchestration.settings import Settings
 from orchestration.state import State, metadata
 
@@ -140,11 +141,11 @@ class World:
     def published_builds(self, _: Any, grain: Grain) -> dict[str, str]:
         return self.built[grain]
 
-    def read_close(self, _: Any, period: Period) -> Any:
+    def read_close(self, _: Any, period: Period) -> PeriodClose | None:
         if period.id not in self.closed:
             return None
-        feed = SimpleNamespace(stands_on=self.closed[period.id])
-        return SimpleNamespace(allowed=True, feeds={"records": feed})
+        judged = FeedVerdict.model_construct(stands_on=self.closed[period.id])
+        return PeriodClose.model_construct(allowed=True, feeds={"records": judged})
 
     def stands_on_now(self, _: Any) -> dict[str, str]:
         return {"records": self.feed_moves(self.now)}

@@ -347,12 +347,13 @@ class _Pages:
 
     def _link(self, review: Review) -> dict[str, Any]:
         number = review.number
+        stale = clean(str(review.card.get("stale_note") or ""), 160)
         return {
             "href": f"{review.stem}.html",
             "title": self._title(review),
             "edition": f"Edition {number}" if number else "Not sent",
             "sealed": self._sealed_on(review),
-            "stale": clean(str(review.card.get("stale_note") or ""), 160),
+            "stale": f"not all data is up to date: {stale}" if stale else "",
         }
 
     def _entry(self, review: Review) -> dict[str, Any]:

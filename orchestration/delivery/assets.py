@@ -293,7 +293,7 @@ def seal_period(
                 settings,
                 pack(mailing.grain).draft(settings, period),
                 period,
-                {name: feed.stands_on for name, feed in close.feeds.items()},
+                close.stands_on,
             ),
             rendered,
             None

@@ -66,8 +66,12 @@ class Mailing:
         return settings.home / "drafts" / self.name / period.id
 
     def is_drafted(self, settings: Settings, period: Period) -> bool:
-        """Whether a whole draft lies there: what names the other files is written last."""
-        return (self.draft(settings, period) / (LETTERS if self.personal else EMAIL)).is_file()
+        """Whether a whole draft lies there."""
+        return self._last_file(settings, period).is_file()
+
+    def _last_file(self, settings: Settings, period: Period) -> Path:
+        """What names the other files of its draft, which is written last."""
+        return self.draft(settings, period) / (LETTERS if self.personal else EMAIL)
 
     def outdated(self, settings: Settings, period: Period, close: PeriodClose) -> str:
         """Why its draft may not go out under the period's close; empty where it may.
@@ -75,11 +79,10 @@ class Mailing:
         A close whose figures, scorecard or pages then failed leaves the draft of the close before.
         """
         raw = read_stands_on(settings, period)  # None: an older version kept none
-        judged = {name: feed.stands_on for name, feed in close.feeds.items()}
-        if raw is not None and raw != manifest_hash(judged):
+        if raw is not None and raw != manifest_hash(close.stands_on):
             return "was drafted on other data than it was closed on"
         scorecard = draft_folder(settings, period) / SCORECARD
-        last = self.draft(settings, period) / (LETTERS if self.personal else EMAIL)
+        last = self._last_file(settings, period)
         whole = (
             not scorecard.exists()
             or not last.exists()

@@ -98,6 +98,11 @@ class PeriodClose(BaseModel):
     data_as_of: date | None = None
     stale_note: str = ""
 
+    @property
+    def stands_on(self) -> dict[FeedName, str]:
+        """Of each feed, the hash over its deliveries in force that the period was closed on."""
+        return {feed: verdict.stands_on for feed, verdict in self.feeds.items()}
+
 
 @dataclass(frozen=True)
 class Holdings:
@@ -230,7 +235,7 @@ def require_unmoved(close: PeriodClose, period: Period, now: Mapping[FeedName, s
     Raises:
         Problem: a feed's deliveries in force changed since the close; names the feeds.
     """
-    moved = [feed for feed, judged in close.feeds.items() if judged.stands_on != now[feed]]
+    moved = [feed for feed, judged in close.stands_on.items() if judged != now[feed]]
     if moved:
         raise Problem(
             f"{period.label} was closed on other data than is in force now: "

@@ -95,9 +95,7 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         faults: list[str] = []
         for period, close in zip(periods, closes, strict=True):
             # what the figures were built from: the close may be of a later day, if dbt failed then
-            raw = raw_state_of(lake, period) or manifest_hash(
-                {name: feed.stands_on for name, feed in close.feeds.items()}
-            )
+            raw = raw_state_of(lake, period) or manifest_hash(close.stands_on)
             marts = load_marts(lake, period)
             basis = basis_of(close)
             card = build_scorecard(marts, period, basis, settings, charter)

@@ -201,7 +201,7 @@ def _note_feed(
     newest: int,
     horizon: date,
 ) -> None:
-    promoted = [m for m in manifests(lake, feed) if m.verdict == "promoted"]
+    promoted = _promoted(lake, feed)
     pending = sorted({m.arrival for m in promoted if noted[feed] < m.arrival <= newest})
     for arrival in pending:
         before = _in_force_at(promoted, arrival - 1)
@@ -221,6 +221,10 @@ def _note_feed(
             _lay_covered(connection, before, now)
             _write_touches(lake, connection, feed, arrival, arrived, horizon, changed)
         lake.write_json({**noted, feed: arrival}, *_NOTED)
+
+
+def _promoted(lake: Lake, feed: FeedName) -> list[DeliveryManifest]:
+    return [m for m in manifests(lake, feed) if m.verdict == "promoted"]
 
 
 def _in_force_at(
@@ -466,12 +470,8 @@ def _lay_said(
 ) -> None:
     """Of each action and entry, the first day that anything in force says of it: what takes one
     back need not name its day again."""
-    told = _in_force_at([m for m in manifests(lake, "leader_actions") if m.verdict == "promoted"])
-    said = _in_force_at([m for m in manifests(lake, "records") if m.verdict == "promoted"])
-    if feed == "records":
-        said = dict(now)
-    else:
-        told = dict(now)
+    feeds: tuple[FeedName, FeedName] = ("leader_actions", "records")
+    told, said = (now if each == feed else _in_force_at(_promoted(lake, each)) for each in feeds)
     connection.execute(
         f"""
         CREATE TABLE said AS
@@ -498,7 +498,7 @@ def _lay_learned(lake: Lake, connection: duckdb.DuckDBPyConnection) -> None:
     ]
     if found and found[0]:  # the whole of activity, for a course or two in a year
         for feed, moment in reads.items():
-            standing = _in_force_at([m for m in manifests(lake, feed) if m.verdict == "promoted"])
+            standing = _in_force_at(_promoted(lake, feed))
             rows = _files(lake, feed, standing)
             parts.append(f"SELECT course_id, local_day({moment}) AS day FROM ({rows})")
     connection.execute(

@@ -241,7 +241,13 @@ TOUCHES: dict[FeedName, str] = {
                 coalesce(is_cancelled(before.status), before IS NULL) AS off_before,
                 coalesce(is_cancelled(after.status), after IS NULL) AS off_after,
                 -- nothing before tells when it is due
-                coalesce(known.due_from >= day, true) AS tells_due,
+                coalesce(known.due_from >= day, true)
+                    AND due_before IS DISTINCT FROM due_after AS is_due_anew,
+                -- shorter notice, or a longer one after all
+                enrolled_after < enrolled_before OR enrolled_before < first_enrolled
+                    AS has_other_notice,
+                is_last AND was.started_at IS DISTINCT FROM is_now.started_at
+                    AS starts_otherwise,
                 coalesce(courses.is_mandatory, false) AS is_mandatory,
                 coalesce(courses.is_warned_of, false) AS is_warned_of,
                 coalesce(courses.is_flagship, false) AND leaders.person_id IS NOT NULL AS is_example
@@ -338,19 +344,16 @@ TOUCHES: dict[FeedName, str] = {
             -- due for the first time
             UNION ALL SELECT row_number, 'days', unnest([due_before, due_after, due]),
                     unnest([due_before, due_after, due])
-                FROM told WHERE tells_due AND due_before IS DISTINCT FROM due_after
+                FROM told WHERE is_due_anew
             UNION ALL SELECT row_number, 'end', least(due_before, due_after, due), NULL
                 FROM told
-                WHERE tells_due AND due_before IS DISTINCT FROM due_after AND is_mandatory
-            -- shorter notice, or a longer one after all
-            UNION ALL SELECT row_number, 'days', due, due FROM told
-                WHERE (enrolled_after < enrolled_before OR enrolled_before < first_enrolled)
+                WHERE is_due_anew AND is_mandatory
+            UNION ALL SELECT row_number, 'days', due, due FROM told WHERE has_other_notice
             UNION ALL SELECT row_number,
                     CASE WHEN is_mandatory THEN 'end' ELSE 'stand_up' END,
                     least(enrolled_after, enrolled_before),
                     greatest(enrolled_before, first_enrolled) + stalled_after()
-                FROM told
-                WHERE (enrolled_after < enrolled_before OR enrolled_before < first_enrolled)
+                FROM told WHERE has_other_notice
 
             UNION ALL SELECT row_number, 'days', due, due FROM told
                 WHERE off_after AND NOT off_before AND due >= day
@@ -362,7 +365,7 @@ TOUCHES: dict[FeedName, str] = {
                 WHERE before.status IS DISTINCT FROM after.status
             UNION ALL SELECT row_number, 'stand_up',
                     least(local_day(was.started_at), local_day(is_now.started_at)), NULL
-                FROM told WHERE is_last AND was.started_at IS DISTINCT FROM is_now.started_at
+                FROM told WHERE starts_otherwise
             -- how those ended who took the course
             UNION ALL SELECT row_number, 'year', sooner, latest
                 FROM done INNER JOIN told USING (row_number)
@@ -371,7 +374,7 @@ TOUCHES: dict[FeedName, str] = {
             UNION ALL SELECT row_number, 'year',
                     least(local_day(was.started_at), local_day(is_now.started_at)), NULL
                 FROM told
-                WHERE is_last AND was.started_at IS DISTINCT FROM is_now.started_at
+                WHERE starts_otherwise
                     AND (off_after OR is_cancelled(is_now.status) OR until IS NOT NULL)
 
             -- since when a warning has held
@@ -383,7 +386,7 @@ TOUCHES: dict[FeedName, str] = {
             UNION ALL SELECT row_number, 'end',
                     least(due_before, due_after, due) - 30, NULL
                 FROM told
-                WHERE is_warned_of AND tells_due AND due_before IS DISTINCT FROM due_after
+                WHERE is_warned_of AND is_due_anew
         )
         SELECT found.row_number, told.said.person_id, NULL AS org_unit_id, reach,
             first_on, last_on

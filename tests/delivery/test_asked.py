@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from orchestration.delivery.mailings import pack
 from orchestration.feeds.recording import decision_log, record
 from orchestration.periods import Grain, partition_key
 from orchestration.quality import close as close_module
+from orchestration.quality.close import PeriodClose
 from orchestration.scorecard.draft import to_json
 from orchestration.scorecard.model import Candidate, Decision, EarlyWarning, LogEntry, Scorecard
 from orchestration.settings import Settings
@@ -312,7 +312,8 @@ def line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Runs the monthly delivery over a draft that asks for three things."""
     make_draft(pack(Grain.MONTH).draft(settings, PERIOD), card=to_json(card()))
     holder = {"role": "ld_head", "email": "ada@example.org", "person_id": "P1", "is_active": True}
-    monkeypatch.setattr(close_module, "require_allowed", lambda *_: SimpleNamespace(feeds={}))
+    close = PeriodClose.model_construct(feeds={})
+    monkeypatch.setattr(close_module, "require_allowed", lambda *_: close)
     monkeypatch.setattr(published, "read_published", lambda *_, **__: [holder])
     built = build_assets(settings, [pack(Grain.MONTH)])
     pages = AssetSpec(drafted_by(pack(Grain.MONTH)), partitions_def=built[0].partitions_def)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -26,7 +25,7 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period, partition_key
 from orchestration.problems import Problem
 from orchestration.quality import close as close_module
-from orchestration.quality.close import manifest_hash
+from orchestration.quality.close import FeedVerdict, PeriodClose, manifest_hash
 from orchestration.scorecard.draft import to_json, write_stands_on
 from orchestration.settings import Settings
 from orchestration.state import State
@@ -53,11 +52,12 @@ class World:
         self.faults: list[dict[str, Any]] = []
         self.instance = DagsterInstance.ephemeral()
 
-    def require_allowed(self, lake: Lake, period: Period) -> Any:
+    def require_allowed(self, lake: Lake, period: Period) -> PeriodClose:
         self.asked.append(period.id)
         if period.id in self.held:
             raise Problem(f"{period.id} is held: activity is stale.")
-        return SimpleNamespace(feeds={"activity": SimpleNamespace(stands_on="hash")})
+        judged = FeedVerdict.model_construct(stands_on="hash")
+        return PeriodClose.model_construct(feeds={"activity": judged})
 
     def read_published(self, lake: Lake, grain: Grain, model: str, *, period_ids: Any) -> Any:
         assert len(period_ids) == 1

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import date
 from email import message_from_bytes, policy
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,6 +31,7 @@ from orchestration.delivery.recipients import Audience, Recipient
 from orchestration.periods import Grain, Period, partition_key
 from orchestration.problems import Problem
 from orchestration.quality import close as close_module
+from orchestration.quality.close import PeriodClose
 from orchestration.scorecard.draft import to_json
 from orchestration.settings import Secrets, Settings
 from orchestration.state import SendStatus, State
@@ -344,8 +344,8 @@ class World:
             card = typical(ritual=period.grain.ritual, period_id=period.id, decisions=())
             make_draft(pack(period.grain).draft(self.settings, period), card=to_json(card))
 
-    def require_allowed(self, lake: Any, period: Period) -> Any:
-        return SimpleNamespace(feeds={})
+    def require_allowed(self, lake: Any, period: Period) -> PeriodClose:
+        return PeriodClose.model_construct(feeds={})
 
     def read_published(self, lake: Any, grain: Grain, model: str, *, period_ids: Any) -> Any:
         if model == f"contacts__{grain}":

@@ -25,11 +25,12 @@ from orchestration.feeds.contract import CONTRACT
 from orchestration.periods import Grain, Period
 from orchestration.settings import FeedName
 from tests.independent.random_organisation import COMPETENCIES, ROLES, random_organisation
+from tests.independent.test_kpis import EVENTS as OTHER_EVENTS
+from tests.independent.test_kpis import SEEDS, SNAPSHOTS
 from tests.warehouse.small_lake import SmallLake
 from tests.warehouse.town import Deliveries, declared
 
 Row = dict[str, Any]
-SEEDS = range(1, 1 + int(os.environ.get("ADOPTION_SEEDS", "1")))
 PERIODS = [
     *(Period.parse(f"2026-{month:02d}") for month in range(1, 7)),
     *map(Period.parse, ("2026-Q1", "2026-Q2")),
@@ -37,14 +38,7 @@ PERIODS = [
 ]
 TODAY = date(2026, 7, 8)
 DATES = [date(2025, 12, 28) + timedelta(17 * n) for n in range(12)]  # to 3 July
-SNAPSHOTS: tuple[FeedName, ...] = ("people", "org_units", "courses", "enrolments", "decisions")
-EVENTS: tuple[FeedName, ...] = (
-    "activity",
-    "assessments",
-    "certifications",
-    "leader_actions",
-    "business_outcomes",
-)
+EVENTS: tuple[FeedName, ...] = ("activity", *OTHER_EVENTS)
 MARKS = ("kpi_signals", "change_split", "leader_indices")
 """Tables that also stand on the KPI values of earlier periods, whose restating touches them."""
 
