@@ -385,18 +385,20 @@ class Review(Line):
 
         self.prepare()
         state = State.open(self.settings)
-        ritual = self.grain.ritual
+        ritual, together = self.grain.ritual, published_together(self.grain)
         if self.period.id in state.settled_periods(ritual):
             click.echo(
                 f"The review of {self.period.label} was delivered before: nothing is sent again."
             )
+            if any(state.pending_intent(each.name, self.period.id) for each in together):
+                self._publish()  # of a run that died between the pack and a letter beside it
             self._finish(state)
         else:
             for grain in reversed(Grain):
                 if list(Grain).index(grain) >= list(Grain).index(self.grain):
                     self._figures(grain)
             self._draft()
-            for mailing in published_together(self.grain):
+            for mailing in together:
                 if mailing.is_drafted(self.settings, self.period):
                     open_intent(state, mailing.name, self.period.id, opened_by="person")
             self._publish()

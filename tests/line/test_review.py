@@ -9,6 +9,8 @@ from email.policy import default as email_policy
 from pathlib import Path
 from typing import cast
 
+from orchestration.delivery.editions import open_intent
+from orchestration.delivery.mailings import KITS
 from orchestration.periods import Grain, Period
 from orchestration.runs import project_instance
 from orchestration.scorecard.model import Scorecard
@@ -121,12 +123,15 @@ def test_a_further_run_delivers_nothing_and_says_so(changing: Organisation) -> N
     # what the review asked for entered the log as a delivery of its own, and lands now
     assert "Ingest: land, check and fold 1 delivery dates" in done.stdout
     assert "delivered before: nothing is sent again" in done.stdout
+    with State.open(changing.settings) as state:  # as if it had died before the kit was delivered
+        open_intent(state, KITS[Grain.MONTH].name, LAST.id, opened_by="person", restates=True)
     done = changing.command("run", "--period", LAST.id)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "delivered before: nothing is sent again" in done.stdout
     assert "Nothing new in the landing folder" in done.stdout
     assert changing.mails() == before
     with State.open(changing.settings) as state:
+        assert state.pending_intents() == []
         edition = state.latest_edition(RITUAL, LAST.id)
         assert edition is not None and edition.number == 1
     assert len(list(edition_folder(changing).parent.iterdir())) == 1
