@@ -187,6 +187,7 @@ class Eraser:
         """The places in the order in which they are cleared: what names are known from is last."""
         settings, lake, traces = self.settings, self.lake, self.traces
         return [
+            lambda: erase_files.in_half_written(settings),
             lambda: erase_pages.in_outbox(settings, state, traces),
             lambda: erase_pages.in_drafts(settings, lake, traces),
             lambda: erase_pages.in_editions(settings, state, lake, traces),

@@ -17,14 +17,10 @@ from orchestration.feeds.deliveries import manifests, save_manifest
 from orchestration.feeds.landing import content_hash, file_hash
 from orchestration.lake import Lake
 from orchestration.operations.backup import backups_in, plain_files, records_folder
+from orchestration.operations.half_written import OURS, half_written
 from orchestration.operations.traces import Place, Traces
 from orchestration.settings import Settings, settings_file
 
-OURS = frozenset(
-    {"archive", "charter", "dagster", "dbt", "drafts", "editions", "erasures", "lake", "landing",
-     "locks", "logs", "outbox", "scratch", "spark", "state", "warehouse"}
-)  # fmt: skip
-"""Folders of the home that the system writes; whatever else lies there is the owner's."""
 _LEFT_BY_RUNS = ("logs", "dbt", "scratch", "locks", "dagster")
 _DATABASE = (".db", ".db-wal", ".db-shm", ".db-journal")
 
@@ -85,6 +81,17 @@ def _note_edit(settings: Settings, lake: Lake, file: Path, edited: Path, traces:
                 "erasures": sorted({*manifest.erasures, traces.number}),
             }
             save_manifest(lake, manifest.model_copy(update=noted))
+
+
+def in_half_written(settings: Settings) -> list[Place]:
+    """What killed runs left half written, whoever it tells of: nothing could search it."""
+    files = half_written(settings)
+
+    def act() -> None:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+    return [Place("Files that killed runs left half written", len(files), act)] if files else []
 
 
 def in_what_runs_left(settings: Settings, traces: Traces) -> list[Place]:

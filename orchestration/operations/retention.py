@@ -27,6 +27,7 @@ from orchestration.feeds.landing import feed_lock
 from orchestration.feeds.staging import rejected_parts
 from orchestration.lake import Lake, quoted
 from orchestration.operations.backup import backups_in, plain_files
+from orchestration.operations.half_written import half_written
 from orchestration.periods import Grain
 from orchestration.problems import Problem
 from orchestration.scorecard.restated import FILE as RESTATEMENTS
@@ -67,6 +68,7 @@ def due(settings: Settings, instance: DagsterInstance, now: datetime) -> list[Re
         _drafts(settings, _before(now, kept.draft_days)),
         _quarantine(settings, _before(now, kept.quarantine_days)),
         _builds(settings),
+        _half_written(settings, now),
         _backups(settings),
     ]
     return [removal for removal in found if removal is not None and removal.items]
@@ -155,15 +157,23 @@ def _ticks(instance: DagsterInstance, before: datetime | None) -> Removal | None
 def _files(words: str, folder: Path, home: Path, before: datetime | None) -> Removal | None:
     if before is None:
         return None
-    old = [file for file in plain_files(folder) if file.stat().st_mtime < before.timestamp()]
+    return _old(f"{words} from before {before:%Y-%m-%d}", plain_files(folder), home, before)
+
+
+def _old(what: str, files: Iterable[Path], home: Path, before: datetime) -> Removal:
+    old = [file for file in files if _newest(file) < before.timestamp()]
 
     def act() -> None:
         for file in old:
             file.unlink(missing_ok=True)
 
-    return Removal(
-        f"{words} from before {before:%Y-%m-%d}", _listed(old, home), sum(map(_size, old)), act
-    )
+    return Removal(what, _listed(old, home), sum(map(_size, old)), act)
+
+
+def _half_written(settings: Settings, now: datetime) -> Removal:
+    """A run may still be at it for hours; after a day none is."""
+    words = "Files that killed runs left half written"
+    return _old(words, half_written(settings), settings.home, now - timedelta(days=1))
 
 
 def _drafts(settings: Settings, before: datetime | None) -> Removal | None:

@@ -56,6 +56,7 @@ DIFFERS = "|".join(
         r"^(lake|archive)/.*\brecords\b",  # what the review itself wrote: the next run takes it in
         r"^archive/quality\.html$",  # and says so
         r"(^|/)\.|\.lock$",
+        r"\.tmp$",  # left half written, read by nobody, removed by retention
     )
 )
 """What rightly differs when a month is done in several goes."""

@@ -57,12 +57,17 @@ def test_mail_ledger_and_editions_know_her_no_more(named: Settings) -> None:
     since.write_bytes(to_json([Restatement("Decision 1", "", f"{NAME} decides.", "not shown")]))
     half = since.with_name(f"{since.name}.killed.tmp")
     half.write_bytes(since.read_bytes()[:-3])
+    packed = named.home / "lake" / "versions" / "people.parquet.killed.tmp"
+    packed.parent.mkdir(exist_ok=True)
+    packed.write_bytes(zlib.compress(PERSON.encode()))  # no search would find her in it
     receipt = erase(named)
     assert places(named.home, [ADA, NAME, PERSON]) == {}
+    assert not packed.exists()
     assert receipt.taken_out == {
+        "Files that killed runs left half written": 2,
         "Mail in the outbox": 4,  # September's to her, October's to all
         "Drafts": 1,
-        "Sealed editions": 3,  # October's, what reads otherwise than September's, a half of it
+        "Sealed editions": 2,  # October's, and what reads otherwise than September's
         "Messages to them, and among recipients": 4,
         "Manifests and results of checks": 1,
     }

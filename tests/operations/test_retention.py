@@ -239,6 +239,20 @@ def test_what_a_killed_build_left_goes_and_what_is_published_stays(settings: Set
     assert lake.files("published", "month") == ["published/month/2026-10/bb/kpi_values.parquet"]
 
 
+def test_what_was_never_written_to_its_end_goes_after_a_day(settings: Settings) -> None:
+    home = settings.home
+    names = ("lake/late/noted.json.1.tmp", "drafts/monthly/.page.html.2.tmp", "landing/theirs.tmp")
+    for name in (*names, "lake/versions/people.parquet.3.tmp"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_bytes(b"half")
+        age(home / name, 1.1 if name in names else 0.9)
+    (found,) = removals(kept(settings))
+    assert found.bytes == 8
+    remove([found])
+    left = {f.relative_to(home).as_posix() for f in home.rglob("*.tmp")}
+    assert left == {"landing/theirs.tmp", "lake/versions/people.parquet.3.tmp"}
+
+
 def test_only_the_newest_backups_are_kept(settings: Settings, tmp_path: Path) -> None:
     to = tmp_path / "backups"
     made = [backup(settings, to).folder]
