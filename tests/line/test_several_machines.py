@@ -12,7 +12,6 @@ from typing import Any
 import duckdb
 import pytest
 import s3fs
-from moto.server import ThreadedMotoServer
 
 from orchestration.feeds.deliveries import initialise
 from orchestration.lake import Lake
@@ -22,6 +21,7 @@ from orchestration.quality.expectations import judge_all
 from orchestration.warehouse.late import late_feeds, note_arrivals
 from orchestration.warehouse.published import initialise_published, publish
 from tests.feeds.conftest import event, header, person
+from tests.object_storage import bucket
 from tests.trust.landing_worker import ingest, settings_of
 from tests.warehouse.small_lake import PSEUDONYMS
 
@@ -32,20 +32,10 @@ MOMENTS = ("landed_at", "closed_at")
 """When something was done, in what is otherwise the same."""
 
 
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    """A bucket of an S3 server on the loopback address, found by its usual variables."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "of-this-test-only")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "of-this-test-only")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        s3fs.S3FileSystem(skip_instance_cache=True).mkdir("adoption")
-        yield "s3://adoption"
-    server.stop()
+@pytest.fixture(scope="module", name="bucket")
+def running_bucket() -> Iterator[str]:
+    with bucket() as url:
+        yield url
 
 
 def test_what_another_process_writes_is_seen_at_once(bucket: str) -> None:

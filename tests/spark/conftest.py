@@ -35,16 +35,29 @@ class BothEngines:
 
 
 @pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothEngines]:
+def organisation() -> Organisation:
+    """A random organisation, the same always."""
+    return random_organisation(1)
+
+
+@pytest.fixture(scope="session")
+def on_disk(tmp_path_factory: pytest.TempPathFactory, organisation: Organisation) -> SmallLake:
+    """Its lake in a folder, built by DuckDB."""
+    return build(tmp_path_factory.mktemp("engines"), organisation)
+
+
+@pytest.fixture(scope="session")
+def engines(
+    tmp_path_factory: pytest.TempPathFactory, organisation: Organisation, on_disk: SmallLake
+) -> Iterator[BothEngines]:
     if not ENVIRONMENT.exists():
         pytest.skip("SPARK IS NOT TESTED: `make spark` installs it and runs these tests")
     configuration = tmp_path_factory.mktemp("configuration")
-    organisation = random_organisation(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_CONF_DIR", str(configuration))
         shutil.copy(CONFIGURATION, configuration)
         if not os.environ.get("ADOPTION_SPARK_CLUSTER"):
-            yield _built(tmp_path_factory, organisation, None)
+            yield _built(organisation, on_disk, None)
             return
         (spark_class,) = ENVIRONMENT.glob("lib/*/site-packages/pyspark/bin/spark-class")
         with cluster(spark_class, tmp_path_factory.mktemp("cluster")) as running:
@@ -57,13 +70,10 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothEngines]:
                 "spark.sql.shuffle.partitions 4\n"
                 "spark.ui.showConsoleProgress false\n"
             )
-            yield _built(tmp_path_factory, organisation, running)
+            yield _built(organisation, on_disk, running)
 
 
-def _built(
-    factory: pytest.TempPathFactory, organisation: Organisation, running: Cluster | None
-) -> BothEngines:
-    duckdb = build(factory.mktemp("engines"), organisation)
+def _built(organisation: Organisation, duckdb: SmallLake, running: Cluster | None) -> BothEngines:
     spark = duckdb.on("spark")
     spark.build(*map(Period.parse, PERIODS), command=("build",))
     return BothEngines(organisation, duckdb, spark, running)

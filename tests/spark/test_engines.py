@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import duckdb
 
@@ -12,47 +13,54 @@ from orchestration.warehouse.lock import warehouse_connection
 from orchestration.warehouse.published import publish, published_builds, read_published
 from orchestration.warehouse.spark_tables import show_tables
 from tests.independent.test_kpis import PERIODS, differences
+from tests.object_storage import bucket
 from tests.spark.conftest import BothEngines
-from tests.warehouse.small_lake import PSEUDONYMS
+from tests.warehouse.small_lake import PSEUDONYMS, SmallLake
 
+WITHOUT_UNIT_TESTS = ("build", "--exclude-resource-type", "unit_test")
 DAY = ("build", "--select", "tag:day", "--exclude-resource-type", "unit_test")
 
 
 def compare(engines: BothEngines) -> dict[str, int]:
     """Rows of each table of the project; fails where the engines' rows or types differ."""
+    return compare_tables("Spark", engines.spark, engines.duckdb)
+
+
+def compare_tables(name: str, built: SmallLake, on_disk: SmallLake) -> dict[str, int]:
+    """Rows of each table that DuckDB built from a lake on a disk; fails where those of another
+    build, which is called by its name, differ in rows or types."""
     rows: dict[str, int] = {}
     faults: list[str] = []
-    with warehouse_connection(engines.spark.settings) as connection:
-        show_tables(engines.spark.settings, connection)
-        file = quoted(str(engines.duckdb.settings.warehouse_file))
+    with warehouse_connection(built.settings) as connection:
+        show_tables(built.settings, connection)
+        file = quoted(str(on_disk.settings.warehouse_file))
         connection.execute(f"ATTACH {file} AS other (READ_ONLY)")
         tables = connection.execute(
             "SELECT table_name, estimated_size FROM duckdb_tables() "
             "WHERE database_name = 'other' AND schema_name = 'main' ORDER BY ALL"
         ).fetchall()
-        views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")
-        shown = {name for (name,) in views.fetchall()}
+        shown = {found for (found, *_) in connection.execute("SHOW TABLES").fetchall()}
         for table, size in tables:
             if table not in shown:
-                assert size == 0, f"{table}: Spark has none"
+                assert size == 0, f"{table}: {name} has none"
                 rows[table] = 0
                 continue
             columns = connection.execute(f"DESCRIBE other.main.{table}").fetchall()
             types = {name: kind for name, kind, *_ in columns}
-            theirs = connection.execute(f"DESCRIBE main.{table}").fetchall()
+            described = connection.execute(f"DESCRIBE main.{table}").fetchall()
             faults += [
-                f"{table}.{name}: {types.get(name)} and {kind}"
-                for name, kind, *_ in theirs
-                if _plain(kind) != _plain(types.get(name, ""))
+                f"{table}.{column}: {types.get(column)} and {kind}"
+                for column, kind, *_ in described
+                if _plain(kind) != _plain(types.get(column, ""))
             ]
             listed = ", ".join(map(identifier, types))
-            spark, duckdb_ = (
+            theirs, ours = (
                 f"SELECT {listed} FROM {place}.{table}" for place in ("main", "other.main")
             )
-            for engine, one, two in (("Spark", spark, duckdb_), ("DuckDB", duckdb_, spark)):
+            for whose, one, two in ((name, theirs, ours), ("DuckDB on disk", ours, theirs)):
                 if only := _count(connection, f"{one} EXCEPT ALL {two}"):
-                    faults.append(f"{table}: {only} rows of {engine} only")
-            rows[table] = _count(connection, duckdb_)
+                    faults.append(f"{table}: {only} rows of {whose} only")
+            rows[table] = _count(connection, ours)
     assert not faults, "\n".join(faults)
     return rows
 
@@ -103,6 +111,16 @@ def test_figures_are_published_alike(engines: BothEngines) -> None:
         assert published_builds(lake.lake, period.grain) == {period.id: engine}
     assert found[0] == found[1]
     assert all(found[0])
+
+
+def test_a_lake_in_object_storage_gives_the_same_tables(on_disk: SmallLake, tmp_path: Path) -> None:
+    """DuckDB's models over the same lake, read through an S3 server."""
+    with bucket() as url:
+        there = on_disk.copied_to(f"{url}/lake", tmp_path / "home")
+        there.build(*map(Period.parse, PERIODS), command=WITHOUT_UNIT_TESTS)
+        rows = compare_tables("object storage", there, on_disk)
+    print(f"\n{len(rows)} tables with {sum(rows.values())} rows are equal over a disk and over S3")
+    assert rows["kpi_values__month"] > 500
 
 
 def test_late_rows_build_their_days_again(engines: BothEngines) -> None:

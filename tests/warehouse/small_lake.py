@@ -131,13 +131,27 @@ class SmallLake:
         )
         return other
 
+    def copied_to(self, url: str, home: Path) -> SmallLake:
+        """A copy of the lake at an fsspec URL, whose models are built in a home of its own."""
+        other = copy(self)
+        other.settings = self.settings.model_copy(
+            update={"paths": PathSettings(home=home, lake=url)}
+        )
+        other.lake = Lake(url)
+        for file in self.lake.files():
+            other.lake.write_bytes(self.lake.read_bytes(file), file)
+        other.charter = home / "charter"
+        shutil.copytree(self.charter, other.charter)
+        return other
+
     def _at_the_shared_place(self) -> Settings:
         """The settings with this home under the one path that every small lake of the process
         has for dbt, which would parse the whole project again for another path."""
         place = _shared() / "home"
         place.unlink(missing_ok=True)
         place.symlink_to(self.settings.home)
-        return self.settings.model_copy(update={"paths": PathSettings(home=place)})
+        paths = self.settings.paths.model_copy(update={"home": place})
+        return self.settings.model_copy(update={"paths": paths})
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query over the built warehouse."""
