@@ -107,6 +107,9 @@ charter = "{home / CHARTER}"
 [landing]
 settle_seconds = 0
 
+[delivery]
+allowed_domains = ["example.org"]
+
 [duckdb]
 memory_limit = "{memory_limit}"
 
@@ -133,6 +136,13 @@ memory_limit = "{memory_limit}"
                 (f"Role {role}", "*", f"K{(role + step) % COMPETENCIES}", 90, long_ago, "")
                 for role in range(ROLES)
                 for step in (0, 3)
+            ),
+        ],
+        "governance_roles": [
+            ("role", "org_unit_id", "person_id", "deputy_person_id", "valid_from", "valid_to"),
+            *(
+                (role, "*", f"P{number:07}", f"P{number + 4:07}", long_ago, "")
+                for number, role in enumerate(("executive_sponsor", "ld_head", "program_lead"))
             ),
         ],
         "licences": [

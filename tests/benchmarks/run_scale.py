@@ -46,6 +46,7 @@ HERE = Path(__file__).parent
 SPARK = ROOT / ".venv-spark" / "bin" / "python"
 PEOPLE_A_MILLION = 2_000
 DAILY = 10
+DEAREST = 12
 EMPTY = {"rows": 4_000, "people": 60, "units": 3, "fan_out": 10, "courses": 5}
 HEADLINES = (
     "active_learner_rate",
@@ -240,6 +241,7 @@ class Line:
         self._context = project_instance(settings)
         self._loading = time.perf_counter() - started
         self._parts: dict[str, float] = {}
+        self._nodes: dict[str, float] = {}
 
     def __enter__(self) -> Line:
         self._instance = self._context.__enter__()
@@ -263,6 +265,17 @@ class Line:
             if step.start_time and step.end_time:
                 name = f"{job} {step.step_key}"
                 self._parts[name] = round(step.end_time - step.start_time, 2)
+            if step.step_key.endswith("_models"):
+                self._note_nodes(step.step_key.removesuffix("_models"))
+
+    def _note_nodes(self, tag: str) -> None:
+        """Seconds of each model, test and seed of dbt's last build of a group, as dbt says."""
+        from orchestration.warehouse.build import log_folder
+
+        said = json.loads((log_folder(self._settings, tag) / "run_results.json").read_text())
+        for each in said["results"]:
+            kind, _, name = each["unique_id"].split(".", 2)
+            self._nodes[f"{tag} {kind} {name}"] = round(each["execution_time"], 2)
 
     def day_facts(self, first: date, last: date) -> None:
         """The facts of the days that deliveries touched."""
@@ -279,8 +292,8 @@ class Line:
         )
 
     def figures_of_runs(self) -> Figures:
-        """Seconds of each step."""
-        return {"loading": round(self._loading, 2), "parts": self._parts}
+        """Seconds of each step, and of each model, test and seed within those of dbt."""
+        return {"loading": round(self._loading, 2), "parts": self._parts, "nodes": self._nodes}
 
 
 STAGES: dict[str, Callable[[Settings, Size], Figures]] = {
@@ -393,7 +406,8 @@ def stage(name: str, settings_file: Path, size: Size) -> Figures:
     given = json.dumps(asdict(size), default=str)
     command = [sys.executable, str(HERE / "run_scale.py"), "--stage", name, "--size", given]
     found = measured(command, settings_file)
-    print(f"{name}: {json.dumps(found)}", file=sys.stderr, flush=True)
+    shown = {each: found[each] for each in found if each != "nodes"}
+    print(f"{name}: {json.dumps(shown)}", file=sys.stderr, flush=True)
     return found
 
 
@@ -510,8 +524,7 @@ def main() -> None:
     parser.add_argument("--size", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.stage:
-        given = json.loads(arguments.size)
-        size = Size(**{**given, "first": date.fromisoformat(given["first"])})
+        size = sized(json.loads(arguments.size))
         print(json.dumps(STAGES[arguments.stage](load_settings(), size)))
         return
     size = Size(
@@ -648,8 +661,23 @@ def landing(folder: Path, size: Size, file_format: Any, memory: str) -> Figures:
     return found
 
 
+def sized(given: dict[str, Any]) -> Size:
+    """A size as JSON has it."""
+    return Size(**{**given, "first": date.fromisoformat(given["first"])})
+
+
+def where_time_goes(name: str, found: Figures, empty: Figures) -> None:
+    """The dearest steps of a build, less what they take over the almost empty lake, and the
+    dearest models and tests within."""
+    own = empty.get("parts", {})
+    steps = {step: seconds - own.get(step, 0) for step, seconds in found["parts"].items()}
+    for what, seconds_of in ((f"{name}, steps", steps), ("models and tests", found["nodes"])):
+        dearest = sorted(seconds_of.items(), key=lambda each: -each[1])[:DEAREST]
+        print(f"{what}: " + ", ".join(f"{each} {s:.1f} s" for each, s in dearest if s >= 0.1))
+
+
 def report(results: dict[str, Any]) -> None:
-    """The table."""
+    """The table, and what decides it."""
     size, machine = results["size"], results["machine"]
     print(
         f"{size['rows']:,} activity rows, {size['people']:,} people, {size['months']} months, "
@@ -677,6 +705,12 @@ def report(results: dict[str, Any]) -> None:
             f"a daily snapshot of people folded in {daily['parts']['one fold']:.2f} s, "
             f"on top of {daily['versions']:,} versions"
         )
+    if graph := results.get("month's graph"):
+        without = graph["wall_seconds"] - graph["dbt_seconds"]
+        print(f"a month's whole graph over the almost empty lake: {without:.1f} s without dbt")
+    for name, empty in (("full build", "overhead"), ("month close", "month overhead")):
+        if name in results:
+            where_time_goes(name, results[name], results.get(empty, {}))
     full = results.get("full build", {}).get("wall_seconds")
     month = results.get("month close", {}).get("wall_seconds")
     if full and floor:
@@ -692,6 +726,8 @@ def report(results: dict[str, Any]) -> None:
         rendered = sum(
             seconds for step, seconds in backfill["parts"].items() if step.startswith("review__")
         )
+        packs = sum(len(periods_of(sized(size), grain)) for grain in Grain)
+        print(f"{packs} packs, {rendered / packs:.2f} s each")
         print(
             f"backfill less {rendered:.0f} s of rendering: "
             f"{(backfill['wall_seconds'] - rendered) / full:.2f} x the full build"
