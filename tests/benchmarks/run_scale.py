@@ -47,6 +47,8 @@ SPARK = ROOT / ".venv-spark" / "bin" / "python"
 PEOPLE_A_MILLION = 2_000
 DAILY = 10
 DEAREST = 12
+LOOK_SECONDS = 0.5
+"""How often the memory is looked at, which costs what is measured some of its time."""
 EMPTY = {"rows": 4_000, "people": 60, "units": 3, "fan_out": 10, "courses": 5}
 HEADLINES = (
     "active_learner_rate",
@@ -313,7 +315,7 @@ STAGES: dict[str, Callable[[Settings, Size], Figures]] = {
 def measured(command: list[str], settings_file: Path) -> Figures:
     """Wall and CPU seconds and peak memory of one command and the processes it starts.
 
-    ``dbt_seconds`` are those of wall in which such a process ran; here they all are dbt's.
+    ``dbt_seconds`` are those of wall in which one of them was dbt.
 
     Raises:
         SystemExit: it failed; carries what it printed.
@@ -351,7 +353,7 @@ class Watch:
     """The peak of the memory that a process and those it started hold together.
 
     Attributes:
-        accompanied_seconds: how long one that it started ran beside it.
+        accompanied_seconds: how long dbt ran beside it.
     """
 
     def __init__(self, pid: int) -> None:
@@ -373,10 +375,10 @@ class Watch:
 
     def _look(self) -> None:
         looked = time.perf_counter()
-        while not self._over.wait(0.2):
+        while not self._over.wait(LOOK_SECONDS):
             family = list(_family(self._pid))
             before, looked = looked, time.perf_counter()
-            if len(family) > 1:
+            if any(_is_dbt(pid) for pid in family[1:]):
                 self.accompanied_seconds += looked - before
             self.peak_kb = max(self.peak_kb, sum(map(_resident_kb, family)))
 
@@ -390,6 +392,13 @@ def _family(pid: int) -> Iterator[int]:
         return
     for child in children:
         yield from _family(int(child))
+
+
+def _is_dbt(pid: int) -> bool:
+    try:
+        return b"dbt_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _resident_kb(pid: int) -> int:
