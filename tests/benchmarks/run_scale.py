@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 import duckdb  # noqa: E402
-from dagster import RunsFilter  # noqa: E402
+from dagster import DagsterInstance, RunsFilter  # noqa: E402
 
 from orchestration.feeds.contract import SNAPSHOTS  # noqa: E402
 from orchestration.lake import Lake, quoted  # noqa: E402
@@ -633,7 +633,10 @@ def overhead(folder: Path, size: Size, memory: str) -> dict[str, Figures]:
     shutil.rmtree(home)
     aside.rename(home)
     command = [sys.executable, "-m", "orchestration", "run", "--period", month.id]
+    since = datetime.now(UTC)
     results["month's graph"] = measured(command, settings_file)
+    parts = of_runs_since(load_settings(settings_file), settings_file, since)
+    results["month's graph"]["parts"] = parts
     return results
 
 
@@ -648,9 +651,33 @@ def rendering(settings: Settings, settings_file: Path) -> dict[str, float]:
         for grain in Grain:
             job = restate_job_name(grain)
             (record,) = instance.get_run_records(RunsFilter(job_name=job), limit=1)
-            for step in instance.get_run_step_stats(record.dagster_run.run_id):
-                parts[step.step_key] = round((step.end_time or 0) - (step.start_time or 0), 2)
+            parts |= steps_of(instance, record.dagster_run.run_id)
     return parts
+
+
+def steps_of(instance: DagsterInstance, run_id: str) -> dict[str, float]:
+    """Seconds of each step of a run."""
+    return {
+        step.step_key: round((step.end_time or 0) - (step.start_time or 0), 2)
+        for step in instance.get_run_step_stats(run_id)
+    }
+
+
+def of_runs_since(settings: Settings, settings_file: Path, since: datetime) -> dict[str, float]:
+    """Seconds of the runs begun since: within steps, those of dbt apart, and outside of any."""
+    from orchestration.runs import project_instance
+
+    os.environ["ADOPTION_SETTINGS"] = str(settings_file)
+    found = {"steps of dbt": 0.0, "other steps": 0.0, "between steps": 0.0}
+    with project_instance(settings) as instance:
+        for record in instance.get_run_records(RunsFilter(created_after=since)):
+            steps = steps_of(instance, record.dagster_run.run_id)
+            of_dbt = sum(s for step, s in steps.items() if step.endswith("_models"))
+            found["steps of dbt"] += of_dbt
+            found["other steps"] += sum(steps.values()) - of_dbt
+            found["between steps"] += (record.end_time or 0) - (record.start_time or 0)
+            found["between steps"] -= sum(steps.values())
+    return {what: round(seconds, 2) for what, seconds in found.items()}
 
 
 def landing(folder: Path, size: Size, file_format: Any, memory: str) -> Figures:
@@ -716,8 +743,12 @@ def report(results: dict[str, Any]) -> None:
             f"on top of {daily['versions']:,} versions"
         )
     if graph := results.get("month's graph"):
-        without = graph["wall_seconds"] - graph["dbt_seconds"]
-        print(f"a month's whole graph over the almost empty lake: {without:.1f} s without dbt")
+        listed = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in graph["parts"].items())
+        rest = graph["wall_seconds"] - sum(graph["parts"].values())
+        print(
+            f"a month's whole graph over the almost empty lake: {listed}, "
+            f"starting, loading and what is said {rest:.1f} s"
+        )
     for name, empty in (("full build", "overhead"), ("month close", "month overhead")):
         if name in results:
             where_time_goes(name, results[name], results.get(empty, {}))
@@ -733,13 +764,15 @@ def report(results: dict[str, Any]) -> None:
         )
     backfill = results.get("backfill", {})
     if full and backfill:
-        rendered = sum(
-            seconds for step, seconds in backfill["parts"].items() if step.startswith("review__")
-        )
+        rendered = sum(backfill["parts"].values())
         packs = sum(len(periods_of(sized(size), grain)) for grain in Grain)
-        print(f"{packs} packs, {rendered / packs:.2f} s each")
+        pages = sum(s for step, s in backfill["parts"].items() if step.endswith("_pages"))
         print(
-            f"backfill less {rendered:.0f} s of rendering: "
+            f"{packs} reviews with scorecard, letters and archive: {rendered / packs:.1f} s each, "
+            f"of which the pack's pages {pages / packs:.2f} s"
+        )
+        print(
+            f"backfill less {rendered:.0f} s of those: "
             f"{(backfill['wall_seconds'] - rendered) / full:.2f} x the full build"
         )
     disk = results["disk"]

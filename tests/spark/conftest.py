@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,10 @@ def organisation() -> Organisation:
 @pytest.fixture(scope="session")
 def on_disk(tmp_path_factory: pytest.TempPathFactory, organisation: Organisation) -> SmallLake:
     """Its lake in a folder, built by DuckDB."""
-    return build(tmp_path_factory.mktemp("engines"), organisation)
+    started = time.monotonic()
+    lake = build(tmp_path_factory.mktemp("engines"), organisation)
+    print(f"\nwritten and built by DuckDB in {time.monotonic() - started:.0f} s")
+    return lake
 
 
 @pytest.fixture(scope="session")
@@ -75,5 +79,7 @@ def engines(
 
 def _built(organisation: Organisation, duckdb: SmallLake, running: Cluster | None) -> BothEngines:
     spark = duckdb.on("spark")
+    started = time.monotonic()
     spark.build(*map(Period.parse, PERIODS), command=("build",))
+    print(f"\nbuilt by Spark, with unit tests, in {time.monotonic() - started:.0f} s")
     return BothEngines(organisation, duckdb, spark, running)
