@@ -392,7 +392,8 @@ class Review(Line):
             )
             if any(state.pending_intent(each.name, self.period.id) for each in together):
                 self._publish()  # of a run that died between the pack and a letter beside it
-            self._finish(state)
+            else:
+                self._finish(state)
         else:
             for grain in reversed(Grain):
                 if list(Grain).index(grain) >= list(Grain).index(self.grain):

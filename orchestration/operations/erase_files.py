@@ -17,7 +17,7 @@ from orchestration.feeds.deliveries import manifests, save_manifest
 from orchestration.feeds.landing import content_hash, file_hash
 from orchestration.lake import Lake
 from orchestration.operations.backup import backups_in, plain_files, records_folder
-from orchestration.operations.half_written import OURS, half_written
+from orchestration.operations.half_written import OURS, WORDS, half_written
 from orchestration.operations.traces import Place, Traces
 from orchestration.settings import Settings, settings_file
 
@@ -91,7 +91,7 @@ def in_half_written(settings: Settings) -> list[Place]:
         for file in files:
             file.unlink(missing_ok=True)
 
-    return [Place("Files that killed runs left half written", len(files), act)] if files else []
+    return [Place(WORDS, len(files), act)] if files else []
 
 
 def in_what_runs_left(settings: Settings, traces: Traces) -> list[Place]:

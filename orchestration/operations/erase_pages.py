@@ -100,8 +100,7 @@ def in_editions(settings: Settings, state: State, lake: Lake, traces: Traces) ->
     def half() -> list[Edition]:
         return [each for each in state.editions() if is_half_redacted(each)]
 
-    # a list and what a killed run left of one
-    lists = [file for file in root.glob("*/*/*.since.json*") if _file_tells(file, traces)]
+    lists = [file for file in root.glob("*/*/*.since.json") if _file_tells(file, traces)]
 
     def act() -> None:
         _roll_back(root)
@@ -115,10 +114,7 @@ def in_editions(settings: Settings, state: State, lake: Lake, traces: Traces) ->
             put_redacted(state, each, new, _beside(folder, "old"), traces.number)
             _roll_back(root)
         for file in lists:
-            if file.suffix == ".json":
-                write_beside(file, _without(file, traces))
-            else:
-                file.unlink()
+            write_beside(file, _without(file, traces))
 
     count = len(told()) + len(half()) + len(_unfinished(root)) + len(lists)
     return [Place("Sealed editions", count, act)] if count else []

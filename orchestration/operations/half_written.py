@@ -16,6 +16,7 @@ OURS = frozenset(
      "locks", "logs", "outbox", "scratch", "spark", "state", "warehouse"}
 )  # fmt: skip
 """Folders of the home that the system writes; whatever else lies there is the owner's."""
+WORDS = "Files that killed runs left half written"
 
 
 def half_written(settings: Settings) -> list[Path]:

@@ -27,7 +27,7 @@ from orchestration.feeds.landing import feed_lock
 from orchestration.feeds.staging import rejected_parts
 from orchestration.lake import Lake, quoted
 from orchestration.operations.backup import backups_in, plain_files
-from orchestration.operations.half_written import half_written
+from orchestration.operations.half_written import WORDS, half_written
 from orchestration.periods import Grain
 from orchestration.problems import Problem
 from orchestration.scorecard.restated import FILE as RESTATEMENTS
@@ -172,8 +172,7 @@ def _old(what: str, files: Iterable[Path], home: Path, before: datetime) -> Remo
 
 def _half_written(settings: Settings, now: datetime) -> Removal:
     """A run may still be at it for hours; after a day none is."""
-    words = "Files that killed runs left half written"
-    return _old(words, half_written(settings), settings.home, now - timedelta(days=1))
+    return _old(WORDS, half_written(settings), settings.home, now - timedelta(days=1))
 
 
 def _drafts(settings: Settings, before: datetime | None) -> Removal | None:

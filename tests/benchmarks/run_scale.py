@@ -47,6 +47,8 @@ SPARK = ROOT / ".venv-spark" / "bin" / "python"
 PEOPLE_A_MILLION = 2_000
 DAILY = 10
 DEAREST = 12
+OF_DBT = "_models"
+"""How the steps are called that run dbt, after the group of models that each builds."""
 LOOK_SECONDS = 0.5
 """How often the memory is looked at, which costs what is measured some of its time."""
 EMPTY = {"rows": 4_000, "people": 60, "units": 3, "fan_out": 10, "courses": 5}
@@ -263,12 +265,10 @@ class Line:
         result = execute(
             self._settings, self._definitions, self._instance, job, first, last, assets=keys
         )
-        for step in self._instance.get_run_step_stats(result.run_id):
-            if step.start_time and step.end_time:
-                name = f"{job} {step.step_key}"
-                self._parts[name] = round(step.end_time - step.start_time, 2)
-            if step.step_key.endswith("_models"):
-                self._note_nodes(step.step_key.removesuffix("_models"))
+        for step, seconds in steps_of(self._instance, result.run_id).items():
+            self._parts[f"{job} {step}"] = seconds
+            if step.endswith(OF_DBT):
+                self._note_nodes(step.removesuffix(OF_DBT))
 
     def _note_nodes(self, tag: str) -> None:
         """Seconds of each model, test and seed of dbt's last build of a group, as dbt says."""
@@ -672,7 +672,7 @@ def of_runs_since(settings: Settings, settings_file: Path, since: datetime) -> d
     with project_instance(settings) as instance:
         for record in instance.get_run_records(RunsFilter(created_after=since)):
             steps = steps_of(instance, record.dagster_run.run_id)
-            of_dbt = sum(s for step, s in steps.items() if step.endswith("_models"))
+            of_dbt = sum(s for step, s in steps.items() if step.endswith(OF_DBT))
             found["steps of dbt"] += of_dbt
             found["other steps"] += sum(steps.values()) - of_dbt
             found["between steps"] += (record.end_time or 0) - (record.start_time or 0)
@@ -763,7 +763,7 @@ def report(results: dict[str, Any]) -> None:
             "of the full build"
         )
     backfill = results.get("backfill", {})
-    if full and backfill:
+    if backfill:
         rendered = sum(backfill["parts"].values())
         packs = sum(len(periods_of(sized(size), grain)) for grain in Grain)
         pages = sum(s for step, s in backfill["parts"].items() if step.endswith("_pages"))
@@ -771,10 +771,9 @@ def report(results: dict[str, Any]) -> None:
             f"{packs} reviews with scorecard, letters and archive: {rendered / packs:.1f} s each, "
             f"of which the pack's pages {pages / packs:.2f} s"
         )
-        print(
-            f"backfill less {rendered:.0f} s of those: "
-            f"{(backfill['wall_seconds'] - rendered) / full:.2f} x the full build"
-        )
+        without = backfill["wall_seconds"] - rendered
+        ratio = f", {without / full:.2f} x the full build" if full else ""
+        print(f"backfill less {rendered:.0f} s of those: {without:.0f} s{ratio}")
     disk = results["disk"]
     print("disk: " + ", ".join(f"{name} {value:,.0f}" for name, value in disk.items()))
     if "warehouse_mb" in disk:

@@ -17,7 +17,6 @@ from tests.object_storage import bucket
 from tests.spark.conftest import BothEngines
 from tests.warehouse.small_lake import PSEUDONYMS, SmallLake
 
-WITHOUT_UNIT_TESTS = ("build", "--exclude-resource-type", "unit_test")
 DAY = ("build", "--select", "tag:day", "--exclude-resource-type", "unit_test")
 
 
@@ -117,7 +116,7 @@ def test_a_lake_in_object_storage_gives_the_same_tables(on_disk: SmallLake, tmp_
     """DuckDB's models over the same lake, read through an S3 server."""
     with bucket() as url:
         there = on_disk.copied_to(f"{url}/lake", tmp_path / "home")
-        there.build(*map(Period.parse, PERIODS), command=WITHOUT_UNIT_TESTS)
+        there.build(*map(Period.parse, PERIODS))
         rows = compare_tables("object storage", there, on_disk)
     print(f"\n{len(rows)} tables with {sum(rows.values())} rows are equal over a disk and over S3")
     assert rows["kpi_values__month"] > 500
