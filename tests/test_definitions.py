@@ -69,7 +69,7 @@ def test_the_line_runs_from_files_to_mail(definitions: Definitions, settings_fil
         assert AssetKey(["quality", f"raw_{feed}"]) in upstream
     for name in (
         ["quality", "month_close"],
-        ["warehouse", "fct_person_day"],
+        ["warehouse", "fct_course_day"],
         ["warehouse", "kpi_values__month"],
         ["warehouse", "kpi_signals__month"],
         ["warehouse", "month_figures"],

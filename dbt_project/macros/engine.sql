@@ -36,3 +36,9 @@
 {% macro whole_quotient(dividend, divisor) -%}
     {{ return(adapter.dispatch("whole_quotient")(dividend, divisor)) }}
 {%- endmacro %}
+
+{# The whole number that goes with a text, of a dictionary; null where the text is not in it. #}
+{% macro number_of(text, numbers) -%}
+    {%- if not numbers -%}{{ return("cast(null as integer)") }}{%- endif -%}
+    {{ return(adapter.dispatch("number_of")(text, numbers)) }}
+{%- endmacro %}

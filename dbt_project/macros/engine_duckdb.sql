@@ -31,3 +31,13 @@
 {% macro default__whole_quotient(dividend, divisor) -%}
     (({{ dividend }}) // ({{ divisor }}))
 {%- endmacro %}
+
+{% macro default__number_of(text, numbers) -%}
+    map_extract_value(
+        map(
+            [{% for each in numbers %}'{{ each | replace("'", "''") }}'{{ ", " if not loop.last }}{% endfor %}],
+            {{ numbers.values() | list }}
+        ),
+        {{ text }}
+    )
+{%- endmacro %}

@@ -32,6 +32,17 @@
     (({{ dividend }}) div ({{ divisor }}))
 {%- endmacro %}
 
+{% macro spark__number_of(text, numbers) -%}
+    element_at(
+        map(
+            {%- for each, number in numbers.items() -%}
+                {{ text_literal(each) }}, {{ number }}{{ ", " if not loop.last }}
+            {%- endfor -%}
+        ),
+        {{ text }}
+    )
+{%- endmacro %}
+
 {# dbt-spark binds a seed's values as text without escaping it, and a missing one as 'None'. #}
 {% macro spark__load_csv_rows(model, agate_table) -%}
     {%- set types = model["config"].get("column_types", {}) -%}

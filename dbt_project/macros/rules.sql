@@ -28,6 +28,11 @@
     ) }}
 {%- endmacro %}
 
+{# The last day of the periods of this build. #}
+{% macro last_day_of_build(grain) -%}
+    {{ written_day("select max(period_end) from " ~ source('control', 'periods__' ~ grain)) }}
+{%- endmacro %}
+
 {# The day that a query gives, written into the model: so files, and groups of rows, of other days
    are never opened. #}
 {% macro written_day(query) -%}

@@ -202,9 +202,9 @@ def _create_bookkeeping(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _has_day_facts(settings: Settings, connection: duckdb.DuckDBPyConnection) -> bool:
     if settings.warehouse.engine == "spark":
-        return table_folder(settings, "fct_person_day").is_dir()
+        return table_folder(settings, "fct_course_day").is_dir()
     row = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'fct_person_day'"
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'fct_course_day'"
     ).fetchone()
     return bool(row and row[0])
 

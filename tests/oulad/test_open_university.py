@@ -134,7 +134,7 @@ def test_submissions(university: OpenUniversity) -> None:
     assert activity.rows_in == 173_912
     assert activity.rejected_by_reason == {"banked result of an earlier presentation": 1_909}
     assert activity.rows_accepted == 173_912 - 1_909
-    assert university.query("SELECT sum(events) FROM fct_person_day") == [(173_912 - 1_909,)]
+    assert university.query("SELECT sum(events) FROM fct_course_day") == [(173_912 - 1_909,)]
     (attempts,) = university.delivered("assessments")
     assert attempts.rows_in == 173_912 + 12_361 + 3_024 + 7_052  # submissions, module results
     assert attempts.rejected_by_reason == {"banked result of an earlier presentation": 1_909}

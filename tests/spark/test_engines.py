@@ -126,15 +126,15 @@ def test_late_rows_build_their_days_again(engines: BothEngines) -> None:
     """A day told again with fewer rows, and one that now has none; the others stay."""
     events = engines.organisation.feeds["activity"]
     days = sorted({event["occurred_at"][:10] for event in events})
-    before = compare(engines)["fct_person_day"]
+    before = compare(engines)["fct_course_day"]
     engines.duckdb.events(
         "activity", days[3], [e for e in events if e["occurred_at"][:10] == days[3]][:1], 2
     )
     engines.duckdb.events("activity", days[5], [], 2)
     for lake in (engines.duckdb, engines.spark):
         lake.build(days=[date.fromisoformat(days[3]), date.fromisoformat(days[5])], command=DAY)
-    after = compare(engines)["fct_person_day"]
+    after = compare(engines)["fct_course_day"]
     assert after < before
     assert engines.spark.query(
-        f"SELECT count(*) FROM fct_person_day WHERE event_day = DATE '{days[5]}'"
+        f"SELECT count(*) FROM fct_course_day WHERE event_day = DATE '{days[5]}'"
     ) == [(0,)]

@@ -57,7 +57,7 @@ def test_a_day_that_no_delivery_holds_any_more_is_built_once_more(tmp_path: Path
         record_event_days(small.settings, pending_event_days(small.settings, small.lake))
         assert _pending(small) == {FIRST: True, SECOND: True}  # there are no facts yet
         with warehouse_connection(small.settings) as connection:
-            connection.execute("CREATE TABLE main.fct_person_day (event_day DATE)")
+            connection.execute("CREATE TABLE main.fct_course_day (event_day DATE)")
         assert _pending(small) == {}
 
         _deliver(small, 2, FIRST)

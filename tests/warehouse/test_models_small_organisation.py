@@ -449,7 +449,7 @@ def unreadable_but(lake: Lake, day: str) -> Iterator[int]:
 
 def test_a_day_that_is_built_again_replaces_its_facts(organisation: Any) -> None:
     """And a month is closed without opening the events of any other day."""
-    before = organisation.query("SELECT * FROM fct_person_day ORDER BY ALL")
+    before = organisation.query("SELECT * FROM fct_course_day ORDER BY ALL")
     # dan's event is sent again, and a new one of joe's with it
     organisation.events(
         "activity",
@@ -464,7 +464,7 @@ def test_a_day_that_is_built_again_replaces_its_facts(organisation: Any) -> None
     with unreadable_but(organisation.lake, "2026-07-31") as spoilt:
         organisation.build(Period.parse("2026-07"), days=[date(2026, 7, 31)])
     assert spoilt
-    after = organisation.query("SELECT * FROM fct_person_day ORDER BY ALL")
+    after = organisation.query("SELECT * FROM fct_course_day ORDER BY ALL")
     assert [row for row in after if row[0] != date(2026, 7, 31)] == [
         row for row in before if row[0] != date(2026, 7, 31)
     ]

@@ -4,17 +4,16 @@ with
 
 learning as (
     select
-        periods.period_start,
+        {{ start_of(grain, 'days.event_day') }} as period_start,
         days.person_id,
         sum(days.learning_events) as learning_events,
-        sum(days.voluntary_events) as voluntary_events,
-        sum(days.mandatory_events) as mandatory_events,
+        sum(case when days.is_mandatory then 0 else days.learning_events end) as voluntary_events,
         sum(days.learning_seconds) as learning_seconds
-    from {{ of_grain('stg_control__periods', grain) }} as periods
-    inner join {{ ref('fct_person_day') }} as days
-        on periods.period_start = {{ start_of(grain, 'days.event_day') }}
-    where days.event_day >= {{ first_day_of_build(grain) }}
-    group by periods.period_start, days.person_id
+    from {{ ref('fct_course_day') }} as days
+    where
+        days.learning_events > 0
+        and days.event_day between {{ first_day_of_build(grain) }} and {{ last_day_of_build(grain) }}
+    group by {{ start_of(grain, 'days.event_day') }}, days.person_id
 )
 
 select
@@ -24,7 +23,8 @@ select
     population.person_id,
     cast(coalesce(learning.learning_events, 0) as bigint) as learning_events,
     cast(coalesce(learning.voluntary_events, 0) as bigint) as voluntary_events,
-    cast(coalesce(learning.mandatory_events, 0) as bigint) as mandatory_events,
+    cast(coalesce(learning.learning_events - learning.voluntary_events, 0) as bigint)
+        as mandatory_events,
     cast(coalesce(learning.learning_seconds, 0) as bigint) as learning_seconds,
     1 as in_denominator,
     case when learning.voluntary_events > 0 then 1 else 0 end as in_numerator,

@@ -1,4 +1,5 @@
-{# Eligible people and whether they learned in the 90 days up to the period's end. #}
+{# Eligible people and whether they learned in the 90 days up to the period's end. A quarter has 90 days
+   at least: so a day speaks for its own only. #}
 {% macro fct_seat_use(grain) -%}
 with
 
@@ -8,12 +9,14 @@ learning as (
         days.person_id,
         max(days.event_day) as last_learned_on
     from {{ of_grain('stg_control__periods', grain) }} as periods
-    inner join {{ ref('fct_person_day') }} as days
+    inner join {{ ref('fct_course_day') }} as days
         on
-            days.event_day > {{ add_days('periods.period_end', -90) }}
-            and days.event_day <= periods.period_end
-            and days.learning_events > 0
-    where days.event_day >= {{ first_day_of_build(grain, days_before_end=89) }}
+            periods.period_start = {{ start_of(grain, 'days.event_day') }}
+            and days.event_day > {{ add_days('periods.period_end', -90) }}
+    where
+        days.learning_events > 0
+        and days.event_day between
+        {{ first_day_of_build(grain, days_before_end=89) }} and {{ last_day_of_build(grain) }}
     group by periods.period_start, days.person_id
 )
 
