@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -34,6 +35,8 @@ _INDEX = pa.schema(
 _AMOUNT = "DECIMAL(18,4)"
 _SCRATCH = "publishing"
 _MAPPED = f"{_SCRATCH}.main.persons"
+_ROWS_AT_A_TIME = 2_000_000
+"""As many rows as are held in memory, of all threads: some 200 bytes each."""
 HISTORY_COLUMNS: dict[str, dict[str, str]] = {
     "kpi_values": {
         "period_start": "DATE",
@@ -149,6 +152,7 @@ def publish(
     """Copy the tested rows of each period from the warehouse and put them in force together.
 
     Args:
+        warehouse: a connection that keeps rows in order, as DuckDB's do by default.
         builds: each period with the id of the build it now gets.
         models: tables of the warehouse with a ``period_start`` column.
         pseudonyms: what facts hold for persons.
@@ -161,9 +165,9 @@ def publish(
     warehouse.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {_SCRATCH}")
     try:
         columns = {model: _columns(warehouse, model) for model in models}
+        counted = {model: _counted(warehouse, model) for model in models}
         _map_persons(warehouse, columns, pseudonyms)
-        _write_models(lake, warehouse, grain, builds, columns)
-        rows = {model: _rows(warehouse, model, builds) for model in models}
+        _write_models(lake, warehouse, grain, builds, columns, counted)
     finally:
         warehouse.execute(f"DETACH {_SCRATCH}")
     index = published_builds(lake, grain)
@@ -176,7 +180,10 @@ def publish(
     _write_index(lake, grain, index)
     for period_id, build_id in superseded.items():
         lake.remove("published", grain, period_id, build_id)
-    return rows
+    return {
+        model: sum(rows.get(period.start, 0) for period, _ in builds)
+        for model, rows in counted.items()
+    }
 
 
 def _write_models(
@@ -185,50 +192,89 @@ def _write_models(
     grain: Grain,
     builds: Sequence[tuple[Period, str]],
     columns: Mapping[str, Sequence[str]],
+    counted: Mapping[str, Mapping[date, int]],
 ) -> None:
     """Lay the file of each model of each period; as many at a time as the engine has threads.
 
-    The rows of one file rarely keep more than one thread of the engine busy.
+    The rows of one file rarely keep more than one thread of the engine busy. Those of several
+    periods are read, joined and sorted together, which costs less than to do it for each.
     """
-    files = [(model, period, build_id) for model in columns for period, build_id in builds]
     found = warehouse.execute("SELECT current_setting('threads')").fetchone()
     hands = int(found[0]) if found else 1
+    batches = [
+        (model, batch)
+        for model in columns
+        for batch in _batches(builds, counted[model], _ROWS_AT_A_TIME // hands)
+    ]
 
-    def write(part: Sequence[tuple[str, Period, str]]) -> None:
-        with warehouse.cursor() as cursor:
-            cursor.execute("SET TimeZone = 'UTC'")
-            for model, period, build_id in part:
-                persons = _persons(model, columns)
-                listed = ", ".join(
-                    f"{_pseudonym(column)} AS {column}" if column in persons else column
-                    for column in columns[model]
-                )
-                lake.write_parquet(
-                    cursor,
-                    # all columns, so that the same rows always give the same bytes
-                    f"SELECT {listed}, CAST({quoted(build_id)} AS VARCHAR) AS build_id "
-                    f"FROM main.{identifier(model)} AS t "
-                    f"WHERE period_start = DATE '{period.start}' ORDER BY ALL",
-                    "published",
-                    grain,
-                    period.id,
-                    build_id,
-                    f"{model}.parquet",
-                )
+    def write(part: Sequence[tuple[str, Sequence[tuple[Period, str]]]]) -> None:
+        for model, batch in part:
+            with warehouse.cursor() as cursor:
+                cursor.execute("SET TimeZone = 'UTC'")
+                cursor.execute(_laid_out(model, columns, [period for period, _ in batch]))
+                # a row of nulls: which columns a file declares free of them, and so its bytes,
+                # does not hang on the other periods of the batch
+                cursor.execute("INSERT INTO batch DEFAULT VALUES")
+                for period, build_id in batch:
+                    lake.write_parquet(
+                        cursor,
+                        f"SELECT *, CAST({quoted(build_id)} AS VARCHAR) AS build_id "
+                        f"FROM batch WHERE period_start = DATE '{period.start}'",
+                        "published",
+                        grain,
+                        period.id,
+                        build_id,
+                        f"{model}.parquet",
+                    )
 
     with ThreadPoolExecutor(hands) as pool:
-        for done in [pool.submit(write, files[number::hands]) for number in range(hands)]:
+        for done in [pool.submit(write, batches[number::hands]) for number in range(hands)]:
             done.result()
 
 
-def _rows(
-    warehouse: duckdb.DuckDBPyConnection, model: str, builds: Sequence[tuple[Period, str]]
-) -> int:
-    starts = ", ".join(f"DATE '{period.start}'" for period, _ in builds)
-    counted = warehouse.execute(
-        f"SELECT count(*) FROM main.{identifier(model)} WHERE period_start IN ({starts})"
-    ).fetchone()
-    return int(counted[0]) if counted else 0
+def _batches(
+    builds: Sequence[tuple[Period, str]], counted: Mapping[date, int], limit: int
+) -> Iterator[list[tuple[Period, str]]]:
+    """Runs of periods that have ``limit`` rows at most, or one period that has more."""
+    batch: list[tuple[Period, str]] = []
+    rows = 0
+    for period, build_id in builds:
+        more = counted.get(period.start, 0)
+        if batch and rows + more > limit:
+            yield batch
+            batch, rows = [], 0
+        batch.append((period, build_id))
+        rows += more
+    if batch:
+        yield batch
+
+
+def _laid_out(model: str, columns: Mapping[str, Sequence[str]], periods: Sequence[Period]) -> str:
+    """The statement that lays the rows of some periods into a table, as they are published."""
+    mapped = {column: f"m{number}" for number, column in enumerate(_persons(model, columns))}
+    listed = ", ".join(
+        f"{mapped[column]}.pseudonym AS {column}" if column in mapped else f"t.{column}"
+        for column in columns[model]
+    )
+    joins = " ".join(
+        f"LEFT JOIN {_MAPPED} AS {m} ON {m}.person_id = CAST(t.{column} AS VARCHAR)"
+        for column, m in mapped.items()
+    )
+    starts = ", ".join(f"DATE '{period.start}'" for period in periods)
+    return (
+        f"CREATE TEMP TABLE batch AS SELECT {listed} FROM main.{identifier(model)} AS t {joins} "
+        # all columns, so that the same rows always give the same bytes
+        f"WHERE t.period_start IN ({starts}) ORDER BY ALL"
+    )
+
+
+def _counted(warehouse: duckdb.DuckDBPyConnection, model: str) -> dict[date, int]:
+    """Rows of a model by the start of their period."""
+    return dict(
+        warehouse.execute(
+            f"SELECT period_start, count(*) FROM main.{identifier(model)} GROUP BY period_start"
+        ).fetchall()
+    )
 
 
 def _columns(warehouse: duckdb.DuckDBPyConnection, model: str) -> list[str]:
@@ -258,12 +304,6 @@ def _map_persons(
         f"CREATE OR REPLACE TABLE {_MAPPED} AS SELECT person_id, "
         f"{pseudonyms.sql('person_id')} AS pseudonym "
         f"FROM ({ids or 'SELECT NULL::VARCHAR AS person_id'}) WHERE person_id IS NOT NULL"
-    )
-
-
-def _pseudonym(column: str) -> str:
-    return (
-        f"(SELECT m.pseudonym FROM {_MAPPED} AS m WHERE m.person_id = CAST(t.{column} AS VARCHAR))"
     )
 
 

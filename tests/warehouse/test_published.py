@@ -96,6 +96,47 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
+FACT = "fct_active_learners__month"
+MANY = 200_000
+
+
+def _facts(months: list[Period], order: str) -> duckdb.DuckDBPyConnection:
+    """Facts of as many persons as need more than one row group; September lacks no unit."""
+    connection = duckdb.connect()
+    starts = ", ".join(f"(DATE '{month.start}')" for month in months)
+    connection.execute(
+        f"CREATE TABLE {FACT} AS SELECT period_start, 'p' || number AS person_id, "
+        "CASE WHEN period_start < DATE '2026-10-01' OR number % 3 > 0 THEN number % 7 END AS unit "
+        f"FROM (VALUES {starts}) AS months (period_start), range({MANY}) AS people (number) "
+        f"ORDER BY {order}"
+    )
+    return connection
+
+
+@pytest.mark.parametrize("at_a_time", [1, MANY, 100 * MANY])
+def test_the_bytes_of_a_period_hang_on_its_rows_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    monkeypatch.setattr(published, "_ROWS_AT_A_TIME", at_a_time)
+    place = Path("published") / "month" / "2026-09" / "x" / f"{FACT}.parquet"
+    contents = {}
+    for name, months, order in (
+        ("together", MONTHS, "number, period_start"),
+        ("alone", MONTHS[:1], "hash(number)"),
+    ):
+        lake = Lake(str(tmp_path / name))
+        initialise_published(lake)
+        builds = [(month, "x") for month in months]
+        rows = publish(lake, _facts(months, order), Grain.MONTH, builds, [FACT], PSEUDONYMS)
+        assert rows == {FACT: MANY * len(months)}
+        contents[name] = (tmp_path / name / place).read_bytes()
+    assert contents["together"] == contents["alone"]
+    written = duckdb.sql(
+        f"SELECT person_id, unit FROM '{tmp_path / 'together' / place}'"
+    ).fetchall()
+    assert written == sorted((PSEUDONYMS.of(f"p{n}"), n % 7) for n in range(MANY))
+
+
 def test_a_lake_behind_a_url_works_the_same() -> None:
     lake = Lake("memory://published-test")
     initialise_published(lake)
