@@ -162,17 +162,21 @@ class Lake:
                 os.unlink(aside)
             raise
 
-    def write_parquet(self, connection: duckdb.DuckDBPyConnection, query: str, *parts: str) -> None:
+    def write_parquet(
+        self, connection: duckdb.DuckDBPyConnection, query: str, *parts: str, level: int = 3
+    ) -> None:
         """Write the result of ``query`` to one Parquet file, whole or not at all.
 
         The query decides the order of rows; give it an ORDER BY where bytes must repeat.
+        ``level`` is zstd's: how hard it tries, 1 to 22.
         """
         target = self._at(*parts)
         self._fs.makedirs(posixpath.dirname(target), exist_ok=True)
         name = f"{self.path(*parts)}.{uuid.uuid4().hex}.tmp" if self.is_local else self.path(*parts)
         with self.writing():
             connection.execute(
-                f"COPY ({query}) TO {quoted(name)} (FORMAT parquet, COMPRESSION zstd)"
+                f"COPY ({query}) TO {quoted(name)} "
+                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {level})"
             )
             if self.is_local:
                 with open(name, "rb") as handle:

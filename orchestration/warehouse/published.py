@@ -37,6 +37,8 @@ _SCRATCH = "publishing"
 _MAPPED = f"{_SCRATCH}.main.persons"
 _ROWS_AT_A_TIME = 2_000_000
 """As many rows as are held in memory, of all threads: some 200 bytes each."""
+_LEVEL = 1
+"""Of compression: pseudonyms are most of what is written, and larger where zstd tries harder."""
 HISTORY_COLUMNS: dict[str, dict[str, str]] = {
     "kpi_values": {
         "period_start": "DATE",
@@ -225,6 +227,7 @@ def _write_models(
                         period.id,
                         build_id,
                         f"{model}.parquet",
+                        level=_LEVEL,
                     )
 
     with ThreadPoolExecutor(hands) as pool:
