@@ -36,7 +36,8 @@ from orchestration.scorecard.since import keep_restatements, restated_since
 from orchestration.scorecard.unreached import unreached
 from orchestration.settings import Settings
 from orchestration.state import State
-from orchestration.warehouse.published import raw_state_of
+from orchestration.warehouse.late import note_arrivals
+from orchestration.warehouse.published import PublishedRows, raw_state_of
 
 STAGE = "scorecard"
 CHECK = "scorecard_consistent"
@@ -93,52 +94,54 @@ def _scorecard_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         closes = [require_allowed(lake, period) for period in periods]
         charter = load_charter(settings)
         faults: list[str] = []
-        for period, close in zip(periods, closes, strict=True):
-            # what the figures were built from: the close may be of a later day, if dbt failed then
-            raw = raw_state_of(lake, period) or manifest_hash(close.stands_on)
-            marts = load_marts(lake, period)
-            basis = basis_of(close)
-            card = build_scorecard(marts, period, basis, settings, charter)
-            with State.open(settings) as state:
-                editions = state.editions(grain.ritual)
-                lost = unreached(settings, state, period, editions)
-            card = card.model_copy(
-                update={
-                    "restatements": restated_since(settings, period, editions),
-                    "unreached": lost,
-                }
-            )
-            # leaders see the month and the quarter; the stand-up's week is nobody's own page
-            pages = (
-                ()
-                if grain is Grain.WEEK
-                else leader_pages(Figures(marts, period, basis, settings), charter, card)
-            )
-            wrong = inconsistencies(card, marts, pages)
-            faults += [f"{period.id}: {fault}" for fault in wrong]
-            if wrong:
-                continue  # the period's last good scorecard stays
-            file = write_scorecard(settings, period, card)
-            write_stands_on(settings, period, raw)
-            keep_evidence(
-                settings,
-                lake,
-                period,
-                close,
-                hashlib.sha256(file.read_bytes()).hexdigest(),
-                {each.figures_hash for each in editions if each.period_id == period.id},
-            )
-            restated = keep_restatements(settings, lake, period, editions)
-            if grain is not Grain.WEEK:
-                write_leaders(settings, period, pages)
-            context.add_asset_metadata(
-                {
-                    **headline_metadata(card),
-                    "reads_otherwise_than_published": restated,
-                    "file": MetadataValue.path(str(file)),
-                },
-                partition_key=partition_key(period),
-            )
+        note_arrivals(settings, lake)
+        with PublishedRows(lake) as published:
+            for period, close in zip(periods, closes, strict=True):
+                # what the figures were built from: the close may be of a later day, if dbt failed
+                raw = raw_state_of(lake, period) or manifest_hash(close.stands_on)
+                marts = load_marts(published, period)
+                basis = basis_of(close)
+                card = build_scorecard(marts, period, basis, settings, charter)
+                with State.open(settings) as state:
+                    editions = state.editions(grain.ritual)
+                    lost = unreached(settings, state, period, editions)
+                card = card.model_copy(
+                    update={
+                        "restatements": restated_since(settings, period, editions),
+                        "unreached": lost,
+                    }
+                )
+                # leaders see the month and the quarter; the stand-up's week is nobody's own page
+                pages = (
+                    ()
+                    if grain is Grain.WEEK
+                    else leader_pages(Figures(marts, period, basis, settings), charter, card)
+                )
+                wrong = inconsistencies(card, marts, pages)
+                faults += [f"{period.id}: {fault}" for fault in wrong]
+                if wrong:
+                    continue  # the period's last good scorecard stays
+                file = write_scorecard(settings, period, card)
+                write_stands_on(settings, period, raw)
+                keep_evidence(
+                    settings,
+                    published,
+                    period,
+                    close,
+                    hashlib.sha256(file.read_bytes()).hexdigest(),
+                    {each.figures_hash for each in editions if each.period_id == period.id},
+                )
+                restated = keep_restatements(settings, lake, period, editions)
+                if grain is not Grain.WEEK:
+                    write_leaders(settings, period, pages)
+                context.add_asset_metadata(
+                    {
+                        **headline_metadata(card),
+                        "reads_otherwise_than_published": restated,
+                        "file": MetadataValue.path(str(file)),
+                    },
+                    partition_key=partition_key(period),
+                )
         checked = AssetCheckResult(
             check_name=CHECK,
             asset_key=key,

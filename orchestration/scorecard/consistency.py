@@ -19,17 +19,20 @@ from orchestration.scorecard.suppression import remainders
 _MOST_DECISIONS = 3
 _HEADLINES = range(3, 6)
 _TONES = {"improving": "good", "concerning": "bad"}
+_Rows = dict[tuple[str, str, str], Row]
+"""Employees' values by KPI, start of the period and unit."""
 
 
 def inconsistencies(
     scorecard: Scorecard, marts: Marts, pages: Sequence[LeaderPage] = ()
 ) -> list[str]:
     """Everything that is wrong, one sentence each; holds no figure that had to be withheld."""
+    rows = _rows(marts)
     return [
         *_headline(scorecard, marts),
-        *_values(scorecard, marts),
+        *_values(scorecard, marts, rows),
         *_withheld(scorecard),
-        *_groups(scorecard, marts),
+        *_groups(scorecard, marts, rows),
         *_marks(scorecard, marts),
         *_log(scorecard, marts),
         *_leadership(scorecard, marts),
@@ -51,8 +54,7 @@ def _headline(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
         yield f"{len(scorecard.decisions)} decisions are asked for; a review takes three"
 
 
-def _values(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
-    rows = _rows(marts)
+def _values(scorecard: Scorecard, marts: Marts, rows: _Rows) -> Iterator[str]:
     precision = {row["kpi_id"]: int(row["precision"]) for row in marts.kpi_catalogue}
     root = scorecard.units[0].org_unit_id
     threshold = scorecard.privacy_threshold
@@ -113,9 +115,8 @@ def _withheld(scorecard: Scorecard) -> Iterator[str]:
             yield f"{place}: carries a value although it is {figure.state}"
 
 
-def _groups(scorecard: Scorecard, marts: Marts) -> Iterator[str]:
+def _groups(scorecard: Scorecard, marts: Marts, rows: _Rows) -> Iterator[str]:
     """No small group can be worked out from the shown units (see ``suppression``)."""
-    rows = _rows(marts)
     for kpi in scorecard.kpis:
         period = _period(kpi, scorecard)
         parents = {
@@ -295,7 +296,7 @@ def _beneath(unit: str, scorecard: Scorecard) -> list[UnitRow]:
     return [first, *takewhile(lambda row: row.depth > first.depth, rest)]
 
 
-def _rows(marts: Marts) -> dict[tuple[str, str, str], Row]:
+def _rows(marts: Marts) -> _Rows:
     return {
         (row["kpi_id"], row["period_start"].isoformat(), row["org_unit_id"]): row
         for row in [*marts.kpi_values, *marts.coarser_values]
@@ -303,7 +304,7 @@ def _rows(marts: Marts) -> dict[tuple[str, str, str], Row]:
     }
 
 
-def _has(rows: dict[tuple[str, str, str], Row], kpi_id: str, period: Period, unit: str) -> bool:
+def _has(rows: _Rows, kpi_id: str, period: Period, unit: str) -> bool:
     return (kpi_id, period.start.isoformat(), unit) in rows
 
 

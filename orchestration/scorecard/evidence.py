@@ -21,7 +21,7 @@ from orchestration.quality.close import PeriodClose
 from orchestration.settings import FeedName, Settings
 from orchestration.warehouse.charter import charter_in_force, read_seed
 from orchestration.warehouse.project import project_fingerprint
-from orchestration.warehouse.published import figures_in_force, history_hash, published_builds
+from orchestration.warehouse.published import PublishedRows, history_hash, published_builds
 
 PEOPLE = "int_population"
 PSEUDONYMS = "pseudonyms"
@@ -124,7 +124,7 @@ class Evidence:
 
 def keep_evidence(
     settings: Settings,
-    lake: Lake,
+    published: PublishedRows,
     period: Period,
     close: PeriodClose,
     figures_hash: str,
@@ -135,13 +135,15 @@ def keep_evidence(
     Evidence of drafts that were never sealed goes; what an edition stands on stays as it is.
 
     Args:
+        published: the reader of the run that made the scorecard.
         sealed: figures hashes of the period's editions.
     """
+    lake = published.lake
     place = ("evidence", period.grain.value, period.id)
     if period.id not in published_builds(lake, period.grain):
         return
     if not lake.exists(*place, figures_hash, "basis.json"):
-        _write(settings, lake, period, close, (*place, figures_hash))
+        _write(settings, published, period, close, (*place, figures_hash))
     known = {name.split("/")[3] for name in lake.files(*place)}
     for left in sorted(known - {figures_hash, *sealed}):
         lake.remove(*place, left)
@@ -187,60 +189,64 @@ def read_evidence(lake: Lake, period: Period, figures_hash: str) -> Evidence | N
 
 
 def _write(
-    settings: Settings, lake: Lake, period: Period, close: PeriodClose, place: tuple[str, ...]
+    settings: Settings,
+    published: PublishedRows,
+    period: Period,
+    close: PeriodClose,
+    place: tuple[str, ...],
 ) -> None:
     """``basis.json`` comes last: evidence that has one is whole."""
+    lake, connection = published.lake, published.connection
     build = published_builds(lake, period.grain)[period.id]
 
-    def published(model: str) -> str | None:
+    def file_of(model: str) -> str | None:
         parts = ("published", period.grain.value, period.id, build, f"{model}__{period.grain}")
         file = (*parts[:-1], f"{parts[-1]}.parquet")
         return lake.path(*file) if lake.exists(*file) else None
 
-    with lake.connect() as connection:
-        values = published("kpi_values")
-        empty = (
-            "SELECT NULL::VARCHAR AS kpi_id, NULL::VARCHAR AS org_unit_id, "
-            "NULL::DECIMAL(18,4) AS numerator, NULL::DECIMAL(18,4) AS denominator, "
-            "NULL::DECIMAL(18,4) AS value, NULL::DECIMAL(18,4) AS target WHERE false"
-        )
-        lake.write_parquet(
-            connection,
-            "SELECT kpi_id, org_unit_id, numerator, denominator, value, target "
-            f"FROM read_parquet({quoted(values)}) "
-            "WHERE employment_line = 'employee' ORDER BY ALL"
-            if values
-            else empty,
-            *place,
-            "values.parquet",
-        )
-        parts = []
-        for model in (PEOPLE, *FACTS):
-            if file := published(model):
-                described = connection.execute(
-                    f"DESCRIBE SELECT * FROM read_parquet({quoted(file)})"
-                ).fetchall()
-                types = {str(row[0]): str(row[1]) for row in described}
-                parts.append(_fingerprints(model, file, types, period))
-        nobody = (
-            "SELECT NULL::VARCHAR AS model, NULL::VARCHAR AS person, NULL::VARCHAR AS unit, "
-            "NULL::VARCHAR AS content WHERE false"
-        )
-        lake.write_parquet(
-            connection,
-            " UNION ALL ".join([nobody, *parts]) + " ORDER BY ALL",
-            *place,
-            "facts.parquet",
-        )
-        units = published("org_units")
-        parents = (
-            connection.execute(
-                "SELECT org_unit_id, parent_org_unit_id "
-                f"FROM read_parquet({quoted(units)}) ORDER BY ALL"
+    values = file_of("kpi_values")
+    empty = (
+        "SELECT NULL::VARCHAR AS kpi_id, NULL::VARCHAR AS org_unit_id, "
+        "NULL::DECIMAL(18,4) AS numerator, NULL::DECIMAL(18,4) AS denominator, "
+        "NULL::DECIMAL(18,4) AS value, NULL::DECIMAL(18,4) AS target WHERE false"
+    )
+    lake.write_parquet(
+        connection,
+        "SELECT kpi_id, org_unit_id, numerator, denominator, value, target "
+        f"FROM read_parquet({quoted(values)}) "
+        "WHERE employment_line = 'employee' ORDER BY ALL"
+        if values
+        else empty,
+        *place,
+        "values.parquet",
+    )
+    parts = []
+    for model in (PEOPLE, *FACTS):
+        if file := file_of(model):
+            described = connection.execute(
+                f"DESCRIBE SELECT * FROM read_parquet({quoted(file)})"
             ).fetchall()
-            if units
-            else []
-        )
+            types = {str(row[0]): str(row[1]) for row in described}
+            parts.append(_fingerprints(model, file, types, period))
+    nobody = (
+        "SELECT NULL::VARCHAR AS model, NULL::VARCHAR AS person, NULL::VARCHAR AS unit, "
+        "NULL::VARCHAR AS content WHERE false"
+    )
+    lake.write_parquet(
+        connection,
+        " UNION ALL ".join([nobody, *parts]) + " ORDER BY ALL",
+        *place,
+        "facts.parquet",
+    )
+    units = file_of("org_units")
+    parents = (
+        connection.execute(
+            "SELECT org_unit_id, parent_org_unit_id "
+            f"FROM read_parquet({quoted(units)}) ORDER BY ALL"
+        ).fetchall()
+        if units
+        else []
+    )
     lake.write_json(
         {
             "build": build,
@@ -251,7 +257,7 @@ def _write(
             "settings": _hash(
                 settings.organisation.model_dump(mode="json", exclude={"name", "privacy_threshold"})
             ),
-            "history": history_hash(figures_in_force(lake, period.grain), period),
+            "history": history_hash(published.figures(period.grain), period),
             "pages": _hash([close.code_version, settings.organisation.privacy_threshold]),
             "arrivals": {feed: judged.arrival for feed, judged in close.feeds.items()},
         },

@@ -18,10 +18,17 @@ from orchestration.problems import Problem
 from orchestration.scorecard import wording
 from orchestration.scorecard.basis import PeriodBasis
 from orchestration.scorecard.governance import Governance
-from orchestration.scorecard.marts import SERIES, Marts, Row, latest_ended, shown_grain
+from orchestration.scorecard.marts import (
+    SERIES,
+    Marts,
+    Row,
+    latest_ended,
+    shown_grain,
+    tree_order,
+)
 from orchestration.scorecard.model import Figure, Limits, Mark, Point, Unit
 from orchestration.scorecard.silence import with_silence
-from orchestration.scorecard.suppression import depth_first, hidden_units
+from orchestration.scorecard.suppression import hidden_units
 from orchestration.settings import Settings
 
 EMPLOYEE, CONTRACTOR = "employee", "contractor"
@@ -113,20 +120,28 @@ class Figures:
             unit: row["parent_org_unit_id"] for unit, row in self.units.items()
         }
         self.names = {unit: str(row["name"] or unit) for unit, row in self.units.items()}
-        self.order = depth_first(self.tree, self.names)
+        self.order = tree_order(units)
         if not self.order:
             raise Problem(
                 f"no org unit is published for {period.id}.",
                 remedy=f"see that the org_units feed has a snapshot no later than {period.end}.",
             )
-        self.root = next((u for u in self.order if self.units[u]["depth"] == 0), self.order[0])
-        self.order.sort(key=lambda unit: unit != self.root)  # stable: the whole comes first
+        self.root = self.order[0]
         self._places = {unit: place for place, unit in enumerate(self.order)}
         self.values = {
             key_of(row): row
             for row in [*marts.kpi_values, *marts.coarser_values]
             if row["period_start"] <= period.end
         }
+        self._of_unit: dict[tuple[str, str], list[Row]] = {}
+        self._of_period: dict[tuple[str, date], dict[str, Row]] = {}
+        self._known: dict[str, set[date]] = {}
+        for (kpi_id, start, unit, line), row in self.values.items():
+            if unit == self.root:
+                self._known.setdefault(kpi_id, set()).add(start)
+            if line == EMPLOYEE:
+                self._of_unit.setdefault((kpi_id, unit), []).append(row)
+                self._of_period.setdefault((kpi_id, start), {})[unit] = row
         self.signals: dict[tuple[str, date, str, str], Row] = {}
         now = [
             row
@@ -313,11 +328,7 @@ class Figures:
             period = self.period
         else:
             period = latest_ended(grain, self.period)
-            known = [
-                key[1]
-                for key in self.values
-                if key[0] == kpi_id and key[2] == self.root and key[1] <= period.start
-            ]
+            known = [start for start in self._known.get(kpi_id, ()) if start <= period.start]
             if known:
                 period = Period.containing(grain, max(known))
         key = (kpi_id, period.start, unit, EMPLOYEE)
@@ -338,6 +349,10 @@ class Figures:
         key = (str(reading.catalogue["kpi_id"]), period.start, reading.unit, line)
         return self.values.get(key)
 
+    def rows_of(self, reading: Reading) -> list[Row]:
+        """The same unit's rows of every period that was read."""
+        return self._of_unit.get((str(reading.catalogue["kpi_id"]), reading.unit), [])
+
     def limits(self, reading: Reading) -> Limits | None:
         """The limits in force; None where there are none or they would tell a hidden point."""
         signal = reading.signal
@@ -346,12 +361,10 @@ class Figures:
         if any(signal[name] is None for name in ("mean", "lower_limit", "upper_limit")):
             return None
         since = signal["rebased_on"] or date.min
-        kpi_id = reading.catalogue["kpi_id"]
         past = [
             row
-            for key, row in self.values.items()
-            if key[0] == kpi_id and key[2] == reading.unit and key[3] == EMPLOYEE
-            if since <= row["period_end"] and key[1] <= reading.period.start
+            for row in self.rows_of(reading)
+            if since <= row["period_end"] and row["period_start"] <= reading.period.start
         ]
         if any(self.small(row) for row in past):
             return None
@@ -407,10 +420,10 @@ class Figures:
             return wording.no_data("not additive")
         rows = [
             row
-            for key, row in self.values.items()
-            if key[0] == kpi_id and key[2] == reading.unit and key[3] == EMPLOYEE
-            if _year(Period.containing(reading.period.grain, key[1])) == _year(reading.period)
-            and key[1] <= reading.period.start
+            for row in self.rows_of(reading)
+            if row["period_start"] <= reading.period.start
+            and _year(Period.containing(reading.period.grain, row["period_start"]))
+            == _year(reading.period)
         ]
         if any(self.small(row) for row in rows):
             return wording.suppressed()  # else the year less the shown periods gives it away
@@ -499,11 +512,7 @@ class Figures:
         place = (kpi_id, reading.period.start)
         if place in self._hidden:
             return self._hidden[place]
-        rows = {
-            key[2]: row
-            for key, row in self.values.items()
-            if key[0] == kpi_id and key[1] == reading.period.start and key[3] == EMPLOYEE
-        }
+        rows = self._of_period.get(place, {})
         tree = self.tree_of(reading.period)
         people = {unit: self.people(rows.get(unit)) for unit in tree}
         self._hidden[place] = hidden_units(tree, people, self.threshold)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from orchestration.periods import Grain, Period
 from orchestration.scorecard import wording
 from orchestration.scorecard.figures import Figures, Reading
-from orchestration.scorecard.marts import Row
+from orchestration.scorecard.marts import VOLUNTARY, Row
 from orchestration.scorecard.model import Figure, PlanItem, PlanProgress
 
 PLAN_DAYS = 90
@@ -18,7 +18,6 @@ HELD_ON = (180, 120)
 CLOSING_RIGHT = "scale_adjust_stop"
 """The decision right of the plan's last day."""
 _HOLD = "hold"
-_VOLUNTARY = "active_learner_rate"
 _EVIDENCE = {
     "governance_roles": "Governance roles",
     "calendar": "Calendar",
@@ -94,7 +93,7 @@ def held(figures: Figures, unit: str, launch_on: date) -> str | None:
     those of the last one that had ended by day 90; in words only as far as the limits go.
     """
     day = next((d for d in HELD_ON if launch_on + timedelta(days=d) <= figures.period.end), None)
-    catalogue = figures.catalogue.get(_VOLUNTARY)
+    catalogue = figures.catalogue.get(VOLUNTARY)
     if day is None or catalogue is None or unit not in figures.units:
         return None
     before = _ended_by(figures.period.grain, launch_on + timedelta(days=PLAN_DAYS))

@@ -22,7 +22,7 @@ from orchestration.scorecard.evidence import read_evidence
 from orchestration.scorecard.restated import FILE, Restatement, from_json, restatements, to_json
 from orchestration.settings import Settings
 from orchestration.state import Edition
-from orchestration.warehouse.late import late_feeds, note_arrivals
+from orchestration.warehouse.late import late_feeds
 
 LOOK_BACK = 13
 """Periods whose editions a review is held against: those on its charts."""
@@ -100,13 +100,14 @@ def keep_restatements(
 ) -> int:
     """Lay beside a period's newest edition what the period's draft says otherwise.
 
+    Of what arrived since it sees what is noted (``note_arrivals``).
+
     Args:
         editions: the sealed editions of the ritual.
 
     Returns:
         How many things read otherwise; the file is there where any does.
     """
-    note_arrivals(settings, lake)
     own = latest([each for each in editions if each.period_id == period.id])
     if not own:
         return 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from orchestration.scorecard import leadership, log, plan, wording
 from orchestration.scorecard.charter import Charter
 from orchestration.scorecard.figures import Figures
-from orchestration.scorecard.marts import Row
+from orchestration.scorecard.marts import VOLUNTARY, Row
 from orchestration.scorecard.model import Blocker, EarlyWarning, LogEntry, StandUp, Win
 from orchestration.scorecard.suppression import hidden_units
 
@@ -23,7 +23,6 @@ MOST_WINS = 3
 MOST_WARNINGS = 2
 MOST_FEEDS = 3
 """Feeds that the blocker names; the others are counted."""
-VOLUNTARY = "active_learner_rate"
 OVERDUE_PEOPLE = "mandatory_overdue_today"
 
 _KINDS = (

@@ -21,7 +21,7 @@ from typing import Literal
 from orchestration.periods import Grain, Period
 from orchestration.scorecard import forecast, leadership, log, wording
 from orchestration.scorecard.figures import Figures, unit_of
-from orchestration.scorecard.marts import Row
+from orchestration.scorecard.marts import VOLUNTARY, Row
 from orchestration.scorecard.model import (
     ChangeSplit,
     Figure,
@@ -34,7 +34,6 @@ from orchestration.scorecard.model import (
 from orchestration.scorecard.outcomes import KPI, Outcomes
 
 Confidence = Literal["strong", "some", "weak", "none"]
-VOLUNTARY = "active_learner_rate"
 MOST_MOVERS = 3
 """Units named as those that moved a KPI most."""
 MOST_DEEDS = 3

@@ -39,6 +39,8 @@ _ROWS_AT_A_TIME = 2_000_000
 """As many rows as are held in memory, of all threads: some 200 bytes each."""
 _LEVEL = 1
 """Of compression: pseudonyms are most of what is written, and larger where zstd tries harder."""
+_Build = tuple[str, str]
+"""A period's id and the id of its build in force."""
 HISTORY_COLUMNS: dict[str, dict[str, str]] = {
     "kpi_values": {
         "period_start": "DATE",
@@ -120,14 +122,16 @@ class PublishedFigures:
 
 def figures_in_force(lake: Lake, grain: Grain) -> dict[str, PublishedFigures]:
     """Of each published period, what its build says of itself."""
-    found = {}
-    for period_id, build_id in published_builds(lake, grain).items():
-        place = ("published", grain, period_id, build_id, BUILD)
-        said = lake.read_json(*place) if lake.exists(*place) else {}
-        found[period_id] = PublishedFigures(
-            said.get("levels"), said.get("history"), said.get("arrivals", {})
-        )
-    return found
+    return {
+        period_id: _figures_of(lake, grain, period_id, build_id)
+        for period_id, build_id in published_builds(lake, grain).items()
+    }
+
+
+def _figures_of(lake: Lake, grain: Grain, period_id: str, build_id: str) -> PublishedFigures:
+    place = ("published", grain, period_id, build_id, BUILD)
+    said = lake.read_json(*place) if lake.exists(*place) else {}
+    return PublishedFigures(said.get("levels"), said.get("history"), said.get("arrivals", {}))
 
 
 def raw_state_of(lake: Lake, period: Period) -> str | None:
@@ -320,6 +324,90 @@ def _write_index(lake: Lake, grain: Grain, builds: dict[str, str]) -> None:
     lake.write_bytes(sink.getvalue().to_pybytes(), "published", f"index__{grain}.parquet")
 
 
+class PublishedRows:
+    """Published figures as one run over many periods reads them: every file once.
+
+    The engine holds the rows of a file for as long as the periods that are read of its model
+    include the file's own: a window that slides over a range reads a file when it comes to it,
+    and lets it go when it has passed.
+
+    Attributes:
+        lake: the lake that is read.
+        connection: the one connection over which it is.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        self.connection = lake.connect()
+        self._held: dict[tuple[Grain, str], dict[_Build, str | None]] = {}
+        self._figures: dict[tuple[Grain, _Build], PublishedFigures] = {}
+        self._tables = 0
+
+    def __enter__(self) -> PublishedRows:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def read(
+        self,
+        grain: Grain,
+        model: str,
+        builds: Mapping[str, str],
+        condition: str = "true",
+    ) -> list[dict[str, Any]]:
+        """The rows of one published model, ordered by all their columns.
+
+        A column that only some of the files have is None in the rows of the others.
+
+        Args:
+            model: the model's name without its grain, such as ``kpi_values``.
+            builds: period id -> build id of what is read. A model that a build did not publish
+                gives no rows.
+            condition: SQL over the model's columns; all rows read are to be had as ``published``.
+        """
+        name = f"{model}__{grain}"
+        held = self._held.setdefault((grain, name), {})
+        wanted = list(builds.items())
+        for passed in held.keys() - set(wanted):
+            if table := held.pop(passed):
+                self.connection.execute(f"DROP TABLE {table}")
+        for build in wanted:
+            if build not in held:
+                held[build] = self._hold(grain, name, build)
+        tables = [table for build in wanted if (table := held[build])]
+        if not tables:
+            return []
+        together = " UNION ALL BY NAME ".join(f"FROM {table}" for table in tables)
+        found = self.connection.execute(
+            f"WITH published AS ({together}) FROM published WHERE {condition} ORDER BY ALL"
+        )
+        return _as_dicts(found)
+
+    def _hold(self, grain: Grain, name: str, build: _Build) -> str | None:
+        """The table with a file's rows; None where the build has no such file."""
+        place = ("published", grain, *build, f"{name}.parquet")
+        if not self.lake.exists(*place):
+            return None
+        self._tables += 1
+        table = f"held_{self._tables}"
+        self.connection.execute(
+            f"CREATE TABLE {table} AS SELECT * EXCLUDE (build_id) "
+            f"FROM read_parquet({quoted(self.lake.path(*place))})"
+        )
+        return table
+
+    def figures(self, grain: Grain) -> dict[str, PublishedFigures]:
+        """As :func:`figures_in_force`; what a build says is read once."""
+        found = {}
+        for build in published_builds(self.lake, grain).items():
+            key = (grain, build)
+            if key not in self._figures:
+                self._figures[key] = _figures_of(self.lake, grain, *build)
+            found[build[0]] = self._figures[key]
+        return found
+
+
 def read_published(
     lake: Lake, grain: Grain, model: str, *, period_ids: Collection[str] | None = None
 ) -> list[dict[str, Any]]:
@@ -339,9 +427,14 @@ def read_published(
         return []
     with lake.connect() as connection:
         listed = ", ".join(quoted(file) for file in files)
-        relation = connection.sql(
-            f"SELECT * EXCLUDE (build_id) FROM read_parquet([{listed}], union_by_name = true) "
-            "ORDER BY ALL"
+        return _as_dicts(
+            connection.execute(
+                "SELECT * EXCLUDE (build_id) "
+                f"FROM read_parquet([{listed}], union_by_name = true) ORDER BY ALL"
+            )
         )
-        names = relation.columns
-        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+
+
+def _as_dicts(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    names = [column[0] for column in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -13,6 +13,7 @@ from orchestration.scorecard.draft import (
     read_scorecard,
 )
 from orchestration.scorecard.marts import load_marts
+from orchestration.warehouse.published import PublishedRows
 from tests.disclosure import Edition
 from tests.line.reviewed import LAST, Organisation
 
@@ -24,6 +25,7 @@ def test_nothing_small_can_be_worked_out_of_the_sample(organisation: Organisatio
     kits = [
         read_kit_page(page) for page in KITS[LAST.grain].draft(settings, LAST).glob(f"*/{PAGE}")
     ]
-    edition = Edition(card, load_marts(organisation.lake, LAST), pages, kits)
+    with PublishedRows(organisation.lake) as published:
+        edition = Edition(card, load_marts(published, LAST), pages, kits)
     assert edition.leaks() == []
     assert sum(len(quantity.withheld) for quantity in edition.quantities()) > 10

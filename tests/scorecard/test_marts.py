@@ -17,7 +17,7 @@ from orchestration.scorecard.build import build_scorecard
 from orchestration.scorecard.consistency import inconsistencies
 from orchestration.scorecard.draft import to_json
 from orchestration.scorecard.marts import GOVERNANCE_MODELS, Marts, load_marts
-from orchestration.warehouse.published import publish
+from orchestration.warehouse.published import PublishedRows, publish
 from tests.scorecard.conftest import fill
 from tests.warehouse.small_lake import PSEUDONYMS
 
@@ -48,6 +48,11 @@ AMOUNTS = {
     "numerator", "denominator", "value", "lower", "upper", "target", "charted_value", "mean",
     "lower_limit", "upper_limit", "amount_from", "amount_to", "cost",
 }  # fmt: skip
+
+
+def loaded(lake: Lake, period: Period) -> Marts:
+    with PublishedRows(lake) as published:
+        return load_marts(published, period)
 
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -108,14 +113,14 @@ def test_the_models_of_the_rituals_are_read(full_case: Case, lake: Lake, period:
         for name, grains in GOVERNANCE_MODELS.items()
         if grain in grains
     }
-    assert load_marts(lake, full_case.period).decision_log == []  # an older lake
+    assert loaded(lake, full_case.period).decision_log == []  # an older lake
     publish_rows(lake, grain, {**models, **period_models(full_case)})
     if grain is Grain.QUARTER:
         september = [
             {**row, "period_start": date(2026, 9, 1)} for row in full_case.models["month_signals"]
         ]
         publish_rows(lake, Grain.MONTH, {"kpi_signals": september})
-    marts = load_marts(lake, full_case.period)
+    marts = loaded(lake, full_case.period)
     for name, rows in models.items():
         found = getattr(marts, name)
         assert len(found) == len(rows), name
@@ -173,7 +178,7 @@ def test_the_lake_gives_the_same_scorecard_as_the_rows(full_case: Case, lake: La
     full_case.signal("active_learner_rate", "improving", period=Period.parse("2025-09"))
     full_case.value("seat_use", 1, period=Period.parse("2026-Q4"), numerator=1, denominator=100)
     publish_case(full_case, lake)
-    marts = load_marts(lake, full_case.period)
+    marts = loaded(lake, full_case.period)
     assert {row["kpi_id"] for row in marts.coarser_values} == {
         "performance_improvement",
         "seat_use",
@@ -193,4 +198,4 @@ def test_the_lake_gives_the_same_scorecard_as_the_rows(full_case: Case, lake: La
 
 
 def test_an_unpublished_period_has_no_rows(lake: Lake) -> None:
-    assert load_marts(lake, Period.parse("2026-10")) == Marts()
+    assert loaded(lake, Period.parse("2026-10")) == Marts()

@@ -17,7 +17,7 @@ from orchestration.quality.close import judge_period
 from orchestration.scorecard.evidence import FACTS, PEOPLE, Evidence, keep_evidence, read_evidence
 from orchestration.scorecard.restated import CODE, DEFINITION, LATE, MOVED, TARGET, causes, overall
 from orchestration.warehouse import project
-from orchestration.warehouse.published import publish
+from orchestration.warehouse.published import PublishedRows, publish
 from tests.warehouse import small_lake
 from tests.warehouse.small_lake import PSEUDONYMS, SmallLake
 
@@ -111,7 +111,8 @@ class Reviewed:
             publish(lake, connection, Grain.MONTH, [(JULY, name)], MODELS, PSEUDONYMS)
         close = judge_period(self.settings, lake, JULY, "c", datetime(2026, 8, 7, tzinfo=UTC))
         known = {"first", "late", "moved", "target", "verbs", "all", "software"}
-        keep_evidence(self.settings, lake, JULY, close, name, known)
+        with PublishedRows(lake) as published:
+            keep_evidence(self.settings, published, JULY, close, name, known)
         found = read_evidence(lake, JULY, name)
         assert found is not None
         return found
@@ -240,7 +241,8 @@ def test_evidence_of_an_edition_stays_and_that_of_a_draft_goes(
 ) -> None:
     lake = reviewed.small.lake
     close = judge_period(reviewed.settings, lake, JULY, "c", datetime(2026, 8, 7, tzinfo=UTC))
-    keep_evidence(reviewed.settings, lake, JULY, close, "draft", {"first"})
-    keep_evidence(reviewed.settings, lake, JULY, close, "first", {"first"})
+    with PublishedRows(lake) as published:
+        keep_evidence(reviewed.settings, published, JULY, close, "draft", {"first"})
+        keep_evidence(reviewed.settings, published, JULY, close, "first", {"first"})
     assert read_evidence(lake, JULY, "first") == first
     assert read_evidence(lake, JULY, "draft") is None
