@@ -6,27 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestration.addresses import Unreachable, addressee, allowed_domains
-from orchestration.lake import Lake
 from orchestration.periods import Period
 from orchestration.review.draft_files import Reaches
 from orchestration.settings import Settings
-from orchestration.warehouse.published import read_published
+from orchestration.warehouse.published import PublishedRows
 
 
-def reaches(settings: Settings, lake: Lake, period: Period, *, deputised: bool) -> Reaches:
+def reaches(
+    settings: Settings, published: PublishedRows, period: Period, *, deputised: bool
+) -> Reaches:
     """Whether a letter of a period reaches any of its addressees.
 
     Of somebody whom the period's contacts do not know nothing can be said; they are refused when
     it is sealed.
 
     Args:
+        published: the run's reader of published rows.
         deputised: whether somebody inactive is stood in for.
 
     Raises:
         Problem: an allowed domain is none.
     """
-    model = f"contacts__{period.grain}"
-    rows = read_published(lake, period.grain, model, period_ids=[period.id])
+    rows = published.of_period(period, "contacts")
     known: Mapping[str, Mapping[str, Any]] = {str(row["person_id"]): row for row in rows}
     allowed = allowed_domains(settings)
 

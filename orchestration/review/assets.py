@@ -31,6 +31,7 @@ from orchestration.scorecard.draft import (
 )
 from orchestration.scorecard.model import Scorecard
 from orchestration.settings import Settings
+from orchestration.warehouse.published import PublishedRows
 
 STAGE = "review"
 PACKS = ("review-pack.pdf", "strategy-pack.pdf")
@@ -207,8 +208,8 @@ def render_letters(settings: Settings, period: Period, name: str) -> dict[str, A
             remedy=f"materialize scorecard/{period.grain}_scorecard for this {period.grain} again.",
         )
     folder = settings.home / "drafts" / name / period.id
-    lake = Lake(settings.lake_url, settings.duckdb)
-    can_reach = reaches(settings, lake, period, deputised=name != SHEETS)
+    with PublishedRows(Lake(settings.lake_url, settings.duckdb)) as published:
+        can_reach = reaches(settings, published, period, deputised=name != SHEETS)
     files = (render_previews if name == PREVIEW else render_sheets)(pages, folder, can_reach)
     return {
         "folder": folder,

@@ -31,7 +31,7 @@ from orchestration.scorecard.draft import (
 from orchestration.scorecard.model import LeaderPage, Scorecard
 from orchestration.settings import Settings
 from orchestration.state import State
-from orchestration.warehouse.published import read_published
+from orchestration.warehouse.published import PublishedRows
 
 STAGE = "review"
 CHECK = "kits_whole"
@@ -85,12 +85,13 @@ def kit_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
         for period in periods:
             require_allowed(lake, period)
         faults: list[str] = []
-        for period in periods:
-            written, kept_from = write_kits(settings, lake, period)
-            faults += [f"{period.id}: {fault}" for fault in kept_from]
-            context.add_asset_metadata(
-                {"kits": written, "faults": len(kept_from)}, partition_key=partition_key(period)
-            )
+        with PublishedRows(lake) as published:
+            for period in periods:
+                written, kept_from = write_kits(settings, published, period)
+                faults += [f"{period.id}: {fault}" for fault in kept_from]
+                context.add_asset_metadata(
+                    {"kits": written, "faults": len(kept_from)}, partition_key=partition_key(period)
+                )
         return MaterializeResult(
             metadata={"periods": len(periods)},
             check_results=[
@@ -108,8 +109,13 @@ def kit_asset(settings: Settings, grain: Grain) -> AssetsDefinition:
     return kits
 
 
-def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, list[str]]:
+def write_kits(
+    settings: Settings, published: PublishedRows, period: Period
+) -> tuple[int, list[str]]:
     """Write the letters of one period's kits into ``drafts/<ritual>_kit/<period>``.
+
+    Args:
+        published: the run's reader of published rows.
 
     Returns:
         How many kits there are, and what kept others from theirs, in words that name no person.
@@ -130,13 +136,9 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
     )
     from orchestration.scorecard.governance import Governance
 
-    def published(model: str) -> list[dict[str, object]]:
-        return read_published(
-            lake, period.grain, f"{model}__{period.grain}", period_ids={period.id}
-        )
-
+    leaders = published.of_period(period, "named_leaders")
     holders = Governance(
-        published("governance"), {}, published("named_leaders"), names=settings.privacy.names
+        published.of_period(period, "governance"), {}, leaders, names=settings.privacy.names
     )
     scorecard = read_scorecard(draft_folder(settings, period) / SCORECARD)
     month, pages, faults = (
@@ -149,19 +151,19 @@ def write_kits(settings: Settings, lake: Lake, period: Period) -> tuple[int, lis
         month=month,
         period=period,
         pages=pages,
-        sponsors=sponsors_of(published("named_leaders"), holders),
+        sponsors=sponsors_of(leaders, holders),
         decisions=[
             {**row, "title": holders.recorded(str(row["title"] or ""))}
-            for row in published("decision_log")
+            for row in published.of_period(period, "decision_log")
         ],
         messages=read_messages(settings, holders),
         settings=settings,
-        cascades=published("message_cascade"),
+        cascades=published.of_period(period, "message_cascade"),
         cascade_target=read_cascade_target(settings),
     )
     kits, kept_from = build_kits(basis)
     folder = settings.home / "drafts" / mailing(period) / period.id
-    can_reach = reaches(settings, lake, period, deputised=True)
+    can_reach = reaches(settings, published, period, deputised=True)
     render_kits([kit.page for kit in kits], folder, can_reach)
     return len(kits), [*faults, *(str(fault) for fault in kept_from)]
 

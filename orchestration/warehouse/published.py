@@ -384,6 +384,12 @@ class PublishedRows:
         )
         return _as_dicts(found)
 
+    def of_period(self, period: Period, model: str) -> list[dict[str, Any]]:
+        """The rows of one model of one period, as :meth:`read` gives them."""
+        builds = published_builds(self.lake, period.grain)
+        own = {period.id: builds[period.id]} if period.id in builds else {}
+        return self.read(period.grain, model, own)
+
     def _hold(self, grain: Grain, name: str, build: _Build) -> str | None:
         """The table with a file's rows; None where the build has no such file."""
         place = ("published", grain, *build, f"{name}.parquet")

@@ -16,7 +16,7 @@ from orchestration.review.addressees import reaches
 from orchestration.review.assets import render_letters
 from orchestration.scorecard.draft import write_leaders
 from orchestration.settings import Settings
-from orchestration.warehouse.published import _write_index
+from orchestration.warehouse.published import PublishedRows, _write_index
 from tests.delivery.test_rebuild import kit_pages
 from tests.review import rituals
 from tests.trust.on_disk import places
@@ -70,7 +70,8 @@ def settings(tmp_path: Path) -> Settings:
 )
 def test_who_is_reached(settings: Settings, person: str, deputised: bool, reached: bool) -> None:
     lake = Lake(settings.lake_url, settings.duckdb)
-    ask = reaches(settings, lake, OCTOBER, deputised=deputised)
+    with PublishedRows(lake) as published:
+        ask = reaches(settings, published, OCTOBER, deputised=deputised)
     assert ask((person,)) is reached
     assert ask((person, "P-0007")) is True
 
@@ -114,7 +115,8 @@ def test_no_kit_is_rendered_for_who_is_outside(
     done_for = events(monkeypatch, kit, "_kit_files")
     page = kit_pages()[0]
     pages = [page.model_copy(update={"person_id": person}) for person in ("P-0008", "P-0007")]
-    ask = reaches(settings, Lake(settings.lake_url), OCTOBER, deputised=True)
+    with PublishedRows(Lake(settings.lake_url)) as published:
+        ask = reaches(settings, published, OCTOBER, deputised=True)
     kit.render_kits(pages, tmp_path / "kits", ask)
     assert done_for == [("asked", "P-0008"), ("asked", "P-0007"), ("rendered", "P-0007")]
     assert len([place for place in (tmp_path / "kits").iterdir() if place.is_dir()]) == 1

@@ -59,7 +59,7 @@ from orchestration.settings import (
     PathSettings,
     Settings,
 )
-from orchestration.warehouse.published import publish
+from orchestration.warehouse.published import PublishedRows, publish
 from tests.review import rituals, scorecards
 from tests.review.values import NO_DATA, SUPPRESSED, value
 from tests.warehouse.small_lake import PSEUDONYMS
@@ -755,7 +755,8 @@ def test_the_registry_is_the_charters(home: Settings) -> None:
 
 
 def test_a_months_letters_are_written_and_what_kept_others_is_told(home: Settings) -> None:
-    count, faults = write_kits(home, Lake(home.lake_url, home.duckdb), OCTOBER)
+    with PublishedRows(Lake(home.lake_url, home.duckdb)) as published:
+        count, faults = write_kits(home, published, OCTOBER)
     assert count == 1 and len(faults) == 1
     assert "the sponsor of Technology is no longer active" in faults[0]
     folder = home.home / "drafts" / "monthly_kit" / "2026-10"
@@ -787,6 +788,7 @@ def test_a_month_without_an_occasion_has_a_list_of_no_letters(home: Settings) ->
     (home.home / "charter" / "messages.csv").write_text(
         "message_id,core_sentence,audience_org_unit_id,approver_person_id,issued_on,expires_on\n"
     )
-    assert write_kits(home, Lake(home.lake_url, home.duckdb), OCTOBER) == (0, [])
+    with PublishedRows(Lake(home.lake_url, home.duckdb)) as published:
+        assert write_kits(home, published, OCTOBER) == (0, [])
     folder = home.home / "drafts" / "monthly_kit" / "2026-10"
     assert json.loads((folder / "letters.json").read_text()) == []
