@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,16 @@ from orchestration.lake import Lake
 from orchestration.periods import Grain, Period
 from orchestration.scorecard.build import build_scorecard
 from orchestration.scorecard.consistency import inconsistencies
-from orchestration.scorecard.draft import to_json
-from orchestration.scorecard.marts import GOVERNANCE_MODELS, Marts, load_marts
+from orchestration.scorecard.draft import page_json, to_json
+from orchestration.scorecard.figures import Figures
+from orchestration.scorecard.leaders import pages
+from orchestration.scorecard.marts import (
+    GOVERNANCE_MODELS,
+    Marts,
+    latest_ended,
+    load_marts,
+    shown_grain,
+)
 from orchestration.warehouse.published import PublishedRows, publish
 from tests.scorecard.conftest import fill
 from tests.warehouse.small_lake import PSEUDONYMS
@@ -96,8 +105,12 @@ def publish_case(case: Case, lake: Lake) -> None:
     }
     own_models = {"kpi_values": marts.kpi_values, "kpi_signals": marts.kpi_signals, **of_period}
     publish_rows(lake, own, own_models)
-    coarser = {"kpi_values": marts.coarser_values, "kpi_signals": marts.coarser_signals}
-    publish_rows(lake, Grain.QUARTER, {**coarser, "org_units": quarter_units})
+    publish_rows(lake, Grain.QUARTER, {"org_units": quarter_units})
+    for grain in Grain:
+        at = {row["kpi_id"] for row in marts.kpi_catalogue if shown_grain(row, own) is grain}
+        coarser = {"kpi_values": marts.coarser_values, "kpi_signals": marts.coarser_signals}
+        of_grain = {name: [r for r in rows if r["kpi_id"] in at] for name, rows in coarser.items()}
+        publish_rows(lake, grain, of_grain)
 
 
 @pytest.mark.parametrize("period", ["2026-10", "2026-W45", "2026-Q3"])
@@ -152,6 +165,8 @@ def period_models(case: Case) -> dict[str, list[dict[str, Any]]]:
 
 def publish_rows(lake: Lake, grain: Grain, models: dict[str, list[dict[str, Any]]]) -> None:
     models = {name: rows for name, rows in models.items() if rows}
+    if not models:
+        return
     starts = sorted({row["period_start"] for rows in models.values() for row in rows})
     builds = [(Period.containing(grain, start), f"build-{start}") for start in starts]
     with duckdb.connect() as warehouse:
@@ -195,6 +210,126 @@ def test_the_lake_gives_the_same_scorecard_as_the_rows(full_case: Case, lake: La
     assert (min(starts), max(starts)) == (date(2024, 10, 1), date(2026, 10, 1))
     assert min(row["period_start"] for row in marts.kpi_signals) == date(2025, 10, 1)
     assert max(row["period_start"] for row in marts.coarser_values) == date(2026, 7, 1)
+
+
+@pytest.mark.parametrize("period", ["2026-10", "2026-W45", "2026-Q3"])
+def test_what_is_not_read_of_earlier_periods_is_shown_nowhere(
+    full_case: Case, lake: Lake, period: str
+) -> None:
+    case = full_case
+    case.period, case.units, case.values, case.signals = Period.parse(period), [], {}, {}
+    case.unit("whole", name="Acme", headcount=500)
+    fill(case)
+    for row in case.models["leader_plan"]:  # adoption is held against that of the plan's end
+        row.update(launch_on=case.period.end - timedelta(days=280), day_now=280)
+    for kpi in case.catalogue:
+        grain = shown_grain(kpi, case.period.grain)
+        if grain is None:
+            continue
+        last = latest_ended(grain, case.period)
+        # of some the whole has no newest figure: its page shows the period before
+        lacks = grain is not case.period.grain and kpi["kpi_id"] in (
+            "performance_improvement",
+            "certification_rate",
+            "certifications_lapsing_60d",
+        )
+        for back in range(14):
+            at = last.shift(-back)
+            for unit, people in (("whole", 500), ("o", 300), ("s", 150), ("x", 4)):
+                if unit == "whole" and lacks and not back:
+                    continue
+                case.value(kpi["kpi_id"], 40 + back, period=at, unit=unit, people=people,
+                           numerator=people // 2, denominator=people, target=45)  # fmt: skip
+                case.value(kpi["kpi_id"], 30, period=at, unit=unit, line="contractor",
+                           people=people, numerator=3, denominator=people)  # fmt: skip
+                case.signal(kpi["kpi_id"], "ordinary", period=at, unit=unit, mean=45,
+                            lower=30, upper=60, basis=kpi["chart_basis"])  # fmt: skip
+    publish_case(case, lake)
+    grain = case.period.grain
+    given = {name: case.models[name] for name, at in GOVERNANCE_MODELS.items() if grain in at}
+    publish_rows(lake, grain, {**given, **period_models(case)})
+
+    marts = loaded(lake, case.period)
+    every = replace(
+        marts,
+        kpi_values=case.marts.kpi_values,
+        kpi_signals=case.marts.kpi_signals,
+        coarser_values=case.marts.coarser_values,
+        coarser_signals=case.marts.coarser_signals,
+    )
+    assert drafted(case, marts) == drafted(case, every)
+    for name in ("kpi_values", "kpi_signals"):
+        assert len(getattr(marts, name)) < len(getattr(every, name)), name
+    earlier = {
+        row["kpi_id"]
+        for rows, before in (
+            (marts.kpi_values, case.period.start),
+            (marts.coarser_values, date(2026, 1, 1)),
+        )
+        for row in rows
+        if row["org_unit_id"] == "o" and row["period_start"] < before
+    }
+    headline = {row["kpi_id"] for row in case.catalogue if row["role"] == "headline"}
+    assert earlier == (set() if grain is Grain.WEEK else headline)
+    if grain is not Grain.WEEK:
+        assert "as the plan ended" in drafted(case, marts)[1]
+        without = [r for r in marts.kpi_values if r["org_unit_id"] == "whole"]
+        assert drafted(case, replace(marts, kpi_values=without)) != drafted(case, every)
+
+
+def drafted(case: Case, marts: Marts) -> tuple[str, str]:
+    """The scorecard and the leaders' pages as they are written."""
+    card = build_scorecard(marts, case.period, case.basis, case.settings, case.charter)
+    figures = Figures(marts, case.period, case.basis, case.settings)
+    own = () if case.period.grain is Grain.WEEK else pages(figures, case.charter, card)
+    assert inconsistencies(card, marts, own) == []
+    return to_json(card).decode(), "".join(page_json(page).decode() for page in own)
+
+
+def test_a_range_reads_each_file_once_and_none_beyond_what_its_periods_look_at(
+    full_case: Case, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    october = full_case.period
+    september = october.shift(-1)
+    for back in range(40):
+        month = october.shift(-back)
+        full_case.value("active_learner_rate", back, period=month, numerator=1, denominator=100)
+        full_case.signal("active_learner_rate", "ordinary", period=month)
+    full_case.unit("whole", period=Period.parse("2026-Q3"), headcount=500)
+    publish_case(full_case, lake)
+    earlier = {
+        name: [{**row, "period_start": september.start} for row in rows]
+        for name, rows in period_models(full_case).items()
+        if name in ("org_units", "governance", "kpi_catalogue", "decision_rights")
+    }
+    publish_rows(lake, Grain.MONTH, earlier)
+    alone = [loaded(lake, month) for month in (september, october)]
+
+    read: list[tuple[str, str]] = []
+    path = Lake.path
+
+    def noted(self: Lake, *parts: str) -> str:
+        _, _, period_id, _, file = parts
+        read.append((file.removesuffix(".parquet"), period_id))
+        return path(self, *parts)
+
+    monkeypatch.setattr(Lake, "path", noted)
+    with PublishedRows(lake) as published:
+        assert load_marts(published, september) == alone[0]
+        first = list(read)
+        assert load_marts(published, october) == alone[1]
+
+    def of(model: str, found: list[tuple[str, str]]) -> list[str]:
+        return sorted(period_id for name, period_id in found if name == model)
+
+    for model, periods in (("kpi_values__month", 25), ("kpi_signals__month", 13)):
+        assert of(model, first) == sorted(september.shift(-back).id for back in range(periods))
+    assert of("kpi_values__quarter", first) == of("org_units__quarter", first) == ["2026-Q3"]
+    assert of("kpi_catalogue__month", first) == ["2026-09"]
+    later = read[len(first) :]
+    assert {"kpi_values__month", "kpi_signals__month", "kpi_catalogue__month"} <= {*dict(later)}
+    assert {period_id for _, period_id in later} == {"2026-10"}
+    assert len(set(read)) == len(read)
 
 
 def test_an_unpublished_period_has_no_rows(lake: Lake) -> None:

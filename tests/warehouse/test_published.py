@@ -14,6 +14,8 @@ from orchestration.periods import Grain, Period
 from orchestration.warehouse import published
 from orchestration.warehouse.published import (
     HISTORY_COLUMNS,
+    PublishedRows,
+    figures_in_force,
     initialise_published,
     publish,
     published_builds,
@@ -142,6 +144,66 @@ def test_a_lake_behind_a_url_works_the_same() -> None:
     initialise_published(lake)
     publish(lake, _warehouse("4"), Grain.MONTH, [(MONTHS[0], "x")], [MODEL], PSEUDONYMS)
     assert _values(lake) == {MONTHS[0].start: Decimal("4")}
+
+
+def test_a_reader_keeps_the_files_of_its_window_and_reads_a_new_build(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    initialise_published(lake)
+    one = [(month, "one") for month in MONTHS]
+    publish(lake, _warehouse("1.5"), Grain.MONTH, one, [MODEL], PSEUDONYMS)
+    files = {m: Path(lake.path("published", "month", m.id, "one")) for m in MONTHS}
+    september, october = ({month.id: "one"} for month in MONTHS)
+    whole = read_published(lake, Grain.MONTH, MODEL)
+    with PublishedRows(lake) as rows:
+
+        def values(builds: dict[str, str], condition: str = "true") -> list[Decimal]:
+            found = rows.read(Grain.MONTH, "kpi_values", builds, condition)
+            return [row["value"] for row in found]
+
+        assert rows.read(Grain.MONTH, "kpi_values", september | october) == whole
+        assert rows.read(Grain.MONTH, "kpi_signals", september | october) == []
+        for folder in files.values():  # who reads again finds nothing
+            (folder / f"{MODEL}.parquet").unlink()
+        assert values(september | october) == [Decimal("1.5")] * 2
+        assert values(october, "kpi_id = 'other'") == []
+        newest = "period_start = (SELECT max(period_start) FROM published)"
+        assert values(october, newest) == [Decimal("1.5")]
+        assert values(september | october) == [Decimal("1.5")]  # September was let go
+
+        publish(lake, _warehouse("2.5"), Grain.MONTH, [(MONTHS[1], "two")], [MODEL], PSEUDONYMS)
+        assert [row["value"] for row in rows.of_period(MONTHS[1], "kpi_values")] == [2.5]
+        assert rows.of_period(MONTHS[0].shift(-1), "kpi_values") == []
+
+
+def test_a_column_that_only_some_files_have_is_empty_in_the_others(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    initialise_published(lake)
+    publish(lake, _warehouse("1"), Grain.MONTH, [(MONTHS[0], "x")], [MODEL], PSEUDONYMS)
+    newer = _warehouse("2")
+    newer.execute(f"ALTER TABLE {MODEL} ADD COLUMN spread INTEGER DEFAULT 7")
+    publish(lake, newer, Grain.MONTH, [(MONTHS[1], "y")], [MODEL], PSEUDONYMS)
+    with PublishedRows(lake) as rows:
+        found = rows.read(Grain.MONTH, "kpi_values", published_builds(lake, Grain.MONTH))
+        alone = rows.of_period(MONTHS[0], "kpi_values")
+    assert [(row["value"], row["spread"]) for row in found] == [(1, None), (2, 7)]
+    assert found == read_published(lake, Grain.MONTH, MODEL)
+    assert [*found[0]] == [*read_published(lake, Grain.MONTH, MODEL)[0]]
+    assert "spread" not in alone[0]
+
+
+def test_a_reader_reads_what_a_build_says_once(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    initialise_published(lake)
+    one = [(month, "one") for month in MONTHS]
+    publish(lake, _warehouse("1"), Grain.MONTH, one, [MODEL], PSEUDONYMS)
+    place = ("published", "month", MONTHS[0].id, "one", published.BUILD)
+    lake.write_json({"levels": "abc"}, *place)
+    with PublishedRows(lake) as rows:
+        found = rows.figures(Grain.MONTH)
+        assert found == figures_in_force(lake, Grain.MONTH)
+        assert [each.levels for each in found.values()] == ["abc", None]
+        lake.remove(*place)
+        assert rows.figures(Grain.MONTH) == found
 
 
 def test_facts_hold_pseudonyms_and_what_letters_need_holds_ids(tmp_path: Path) -> None:
