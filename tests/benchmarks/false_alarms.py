@@ -187,16 +187,20 @@ def compile_project(home: Path, targets: Sequence[str], periods: Iterable[Period
         write_periods(lake, grain, [p for p in periods if p.grain is grain])
     charter = assemble_charter(settings)
     settings.warehouse_file.parent.mkdir(parents=True, exist_ok=True)
-    command = [dbt_executable(), "--quiet", "compile", "--project-dir", str(DBT_PROJECT)]
-    done = subprocess.run(
-        [*command, "--select", *(f"+{target}" for target in targets)],
-        env={**os.environ, **dbt_environment(settings)},
-        cwd=DBT_PROJECT,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(done.stdout + done.stderr)
+    # models are compiled with the charter's verbs written into them
+    for command in (
+        ("seed", "--select", "learning_verbs"),
+        ("compile", "--select", *(f"+{target}" for target in targets)),
+    ):
+        done = subprocess.run(
+            [dbt_executable(), "--quiet", *command, "--project-dir", str(DBT_PROJECT)],
+            env={**os.environ, **dbt_environment(settings)},
+            cwd=DBT_PROJECT,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(done.stdout + done.stderr)
     manifest = json.loads((target_folder(settings) / "manifest.json").read_text())
     nodes = manifest["nodes"]
     seeds = {node["name"]: node for node in nodes.values() if node["resource_type"] == "seed"}

@@ -16,14 +16,17 @@
     end
 {%- endmacro %}
 
-{# The charter's verbs, with days as ISO text; none while there is nothing to build from. #}
+{# The charter's verbs, with days as ISO text; none where the project is compiled before they are
+   loaded, which a build never does. #}
 {% macro learning_verb_rules() -%}
-    {%- if not execute -%}{%- do ref("learning_verbs") -%}{{ return([]) }}{%- endif -%}
-    {%- if flags.WHICH not in ("build", "run") -%}{{ return([]) }}{%- endif -%}
     {%- set rules = [] -%}
+    {%- set verbs = ref("learning_verbs") -%}
+    {%- if not execute or (flags.WHICH not in ("build", "run") and not load_relation(verbs)) -%}
+        {{ return(rules) }}
+    {%- endif -%}
     {%- for row in run_query(
         "select verb, min_seconds, cast(valid_from as string) as valid_from,"
-        ~ " cast(valid_to as string) as valid_to from " ~ ref("learning_verbs")
+        ~ " cast(valid_to as string) as valid_to from " ~ verbs
     ).rows -%}
         {%- do rules.append({
             "verb": row[0], "min_seconds": row[1], "valid_from": row[2], "valid_to": row[3]
