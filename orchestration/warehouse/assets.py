@@ -49,6 +49,7 @@ from orchestration.warehouse.build import (
     BuildRecord,
     bring_base_up_to_date,
     bring_foundation_up_to_date,
+    day_flags,
     foundation_is_current,
     log_folder,
     pending_event_days,
@@ -205,7 +206,7 @@ def _day_assets(settings: Settings, manifest: Mapping[str, Any]) -> AssetsDefini
                 days[-1].event_day,
             )
             prepare_event_days(lake, days)
-            yield from _dbt(context, settings, DAY_TAG)
+            yield from _dbt(context, settings, DAY_TAG, *day_flags(settings, days))
             if not context.is_subset:
                 record_event_days(settings, days)
 
@@ -390,7 +391,9 @@ def _unchanged(context: AssetExecutionContext) -> Iterator[Output[None]]:
             yield Output(None, name, metadata={"unchanged": True})
 
 
-def _dbt(context: AssetExecutionContext, settings: Settings, tag: str) -> Iterator[Any]:
+def _dbt(
+    context: AssetExecutionContext, settings: Settings, tag: str, *flags: str
+) -> Iterator[Any]:
     """Run dbt on the selected models of one group, streaming its events to Dagster."""
     os.environ.update(dbt_environment(settings))
     executable, *arguments = dbt_of_this_run()
@@ -403,7 +406,7 @@ def _dbt(context: AssetExecutionContext, settings: Settings, tag: str) -> Iterat
     begin_build(settings)
     # dagster-dbt adds the selection: the group's, or the subset that was asked for
     invocation = dbt.cli(
-        ["build", "--exclude-resource-type", "unit_test"],
+        ["build", "--exclude-resource-type", "unit_test", *flags],
         context=context,
         target_path=log_folder(settings, tag),
     )

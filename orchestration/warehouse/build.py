@@ -42,6 +42,7 @@ from orchestration.warehouse.spark_tables import begin_build, end_build, table_f
 
 FOUNDATION_TAG = "foundation"
 DAY_TAG = "day"
+_ANEW = "--full-refresh"
 
 
 @dataclass(frozen=True)
@@ -99,19 +100,25 @@ def pending_event_days(settings: Settings, lake: Lake) -> list[DayInputs]:
     it, the charter's learning verbs, and the models' code. Needs the lock.
     """
     current = _current_day_inputs(settings, lake)
-    built: dict[date, str] = {}
-    if settings.warehouse_file.exists():
-        with warehouse_connection(settings) as connection:
-            _create_bookkeeping(connection)
-            if _has_day_facts(settings, connection):
-                built = dict(
-                    connection.execute(
-                        "SELECT event_day, inputs_hash FROM bookkeeping.event_days"
-                    ).fetchall()
-                )
+    built = _built_days(settings)
     changed = [each for day, each in current.items() if built.get(day) != each.inputs_hash]
     vanished = [DayInputs(day, "") for day in built if day not in current]
     return sorted([*changed, *vanished], key=lambda inputs: inputs.event_day)
+
+
+def _built_days(settings: Settings) -> dict[date, str]:
+    """What the facts of each day in the warehouse stand on."""
+    if not settings.warehouse_file.exists():
+        return {}
+    with warehouse_connection(settings) as connection:
+        _create_bookkeeping(connection)
+        if not _has_day_facts(settings, connection):
+            return {}
+        return dict(
+            connection.execute(
+                "SELECT event_day, inputs_hash FROM bookkeeping.event_days"
+            ).fetchall()
+        )
 
 
 def _current_day_inputs(settings: Settings, lake: Lake) -> dict[date, DayInputs]:
@@ -173,6 +180,14 @@ def prepare_event_days(lake: Lake, days: Sequence[DayInputs]) -> None:
     write_event_days(lake, {inputs.event_day: inputs.deliveries for inputs in days})
 
 
+def day_flags(settings: Settings, days: Sequence[DayInputs]) -> list[str]:
+    """What dbt is told where no fact that stands is kept: to lay the facts anew.
+
+    So it is after a change of the models, whose columns may be others then. Needs the lock.
+    """
+    return [] if _built_days(settings).keys() - {each.event_day for each in days} else [_ANEW]
+
+
 def record_event_days(settings: Settings, days: Sequence[DayInputs]) -> None:
     """Write down what the facts of these days now stand on. Needs the lock."""
     standing = [[inputs.event_day, inputs.inputs_hash] for inputs in days if inputs.inputs_hash]
@@ -226,7 +241,7 @@ def bring_base_up_to_date(settings: Settings, lake: Lake) -> list[str]:
     days = pending_event_days(settings, lake)
     if days:
         prepare_event_days(lake, days)
-        _run_dbt(settings, DAY_TAG)
+        _run_dbt(settings, DAY_TAG, *day_flags(settings, days))
         record_event_days(settings, days)
         built.append(DAY_TAG)
     return built
@@ -250,13 +265,14 @@ def build_arguments(tag: str) -> list[str]:
     return ["build", "--select", f"tag:{tag}", "--exclude-resource-type", "unit_test"]
 
 
-def _run_dbt(settings: Settings, tag: str) -> None:
+def _run_dbt(settings: Settings, tag: str, *flags: str) -> None:
     begin_build(settings)
     done = subprocess.run(  # noqa: S603 (our own dbt, no shell)
         [
             *dbt_of_this_run(),
             "--quiet",
             *build_arguments(tag),
+            *flags,
             "--project-dir",
             str(DBT_PROJECT),
         ],

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from orchestration.feeds.deliveries import DeliveryManifest, rewrite_in_force, save_manifest
 from orchestration.warehouse.build import (
+    DAY_TAG,
+    FOUNDATION_TAG,
+    bring_base_up_to_date,
+    day_flags,
     pending_event_days,
     prepare_event_days,
     record_event_days,
@@ -81,3 +85,28 @@ def test_a_day_with_rows_of_two_deliveries_is_said_to_have_two(tmp_path: Path) -
         # the second delivery of that date supersedes the first, whose files stay in the lake
         _deliver(small, 2, SECOND)
         assert known() == {SECOND: 2}
+
+
+def test_facts_of_other_models_are_laid_anew(tmp_path: Path) -> None:
+    """Their columns may be others; where the facts of one day are kept, the table is, too."""
+    small = SmallLake(tmp_path)
+    _deliver(small, 1, FIRST, SECOND)
+
+    def flags() -> list[str]:
+        return day_flags(small.settings, pending_event_days(small.settings, small.lake))
+
+    with warehouse_lock(small.settings, "test"):
+        built = bring_base_up_to_date(small.settings, small.lake)
+        assert built == [FOUNDATION_TAG, DAY_TAG]
+        with warehouse_connection(small.settings) as connection:
+            columns = connection.execute("DESCRIBE main.fct_course_day").fetchall()
+            connection.execute("ALTER TABLE main.fct_course_day DROP COLUMN is_mandatory")
+            of_first = "UPDATE bookkeeping.event_days SET inputs_hash = 'other' WHERE event_day = ?"
+            connection.execute(of_first, [FIRST])
+        assert flags() == []
+        with warehouse_connection(small.settings) as connection:
+            connection.execute("UPDATE bookkeeping.event_days SET inputs_hash = 'other'")
+        assert flags() == ["--full-refresh"]
+        assert bring_base_up_to_date(small.settings, small.lake) == [DAY_TAG]
+        with warehouse_connection(small.settings) as connection:
+            assert connection.execute("DESCRIBE main.fct_course_day").fetchall() == columns
